@@ -1,0 +1,1 @@
+//! Translates metric queries to and from provider APIs, and judges the samples.

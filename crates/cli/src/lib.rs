@@ -1,0 +1,1 @@
+//! kubectl serin: see, promote, abort and explain rollouts.

@@ -1,0 +1,1 @@
+//! Shows rollouts in a browser: JSON and SSE API with embedded assets.

@@ -1,0 +1,1 @@
+//! Translates a Split to and from one kind of routing object.
