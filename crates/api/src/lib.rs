@@ -1,1 +1,62 @@
-//! The argoproj.io/v1alpha1 resources that Serin serves: types, validation and field documentation.
+//! The `argoproj.io/v1alpha1` resources that Serin serves: types, validation and the field documentation users read.
+//!
+//! No client and no logic: what a field leads to is decided in `serin-core`.
+
+mod analysis;
+mod analysis_run;
+mod blue_green;
+mod canary;
+pub mod crd;
+mod experiment;
+pub mod label;
+mod phase;
+pub mod provider;
+mod rollout;
+mod rollout_analysis;
+mod rollout_status;
+mod schema;
+mod template;
+mod traffic_routing;
+mod units;
+mod validation;
+
+pub use analysis::{
+    AnalysisTemplate, AnalysisTemplateSpec, Argument, ArgumentSource, ClusterAnalysisTemplate,
+    ClusterAnalysisTemplateSpec, Comparison, DryRun, ErrorRateComparison, FieldReference,
+    MeasurementRetention, Metric, SecretKeyReference, Sensitivity, TemplateReference,
+};
+pub use analysis_run::{
+    AnalysisRun, AnalysisRunSpec, AnalysisRunStatus, Arms, Measurement, MetricResult, RunSummary, TtlStrategy,
+};
+pub use blue_green::{
+    AntiAffinity, BlueGreenStrategy, PodMetadata, PreferredAntiAffinity, RequiredAntiAffinity,
+};
+pub use canary::{
+    CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
+    HeaderRouteMatch, MirrorRouteMatch, NamedService, PauseStep, PingPong, PluginStep, ProgressThreshold,
+    SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
+};
+pub use experiment::{
+    Experiment, ExperimentAnalysis, ExperimentAnalysisStatus, ExperimentCondition, ExperimentSpec,
+    ExperimentStatus, ExperimentTemplate, ExperimentTemplateStatus,
+};
+pub use phase::AnalysisPhase;
+pub use rollout::{
+    AnalysisHistory, RollbackWindow, Rollout, RolloutSpec, RolloutStrategy, WorkloadReference,
+};
+pub use rollout_analysis::{
+    AnalysisRunArgument, AnalysisRunArgumentSource, AnalysisRunMetadata, BackgroundAnalysis, RolloutAnalysis,
+};
+pub use rollout_status::{
+    AlbStatus, BlueGreenStatus, CanaryStatus, Gate, PauseCondition, RolloutAnalysisRunStatus,
+    RolloutCondition, RolloutDuration, RolloutStatus, StepPluginStatus, TrafficWeights, WeightDestination,
+};
+pub use template::RawTemplate;
+pub use traffic_routing::{
+    AlbTrafficRouting, AmbassadorTrafficRouting, ApisixRoute, ApisixTrafficRouting, AppMeshTrafficRouting,
+    AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, IstioDestinationRule,
+    IstioTrafficRouting, IstioVirtualService, ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting,
+    SmiTrafficRouting, StickinessConfig, TcpRoute, TlsRoute, TraefikTrafficRouting,
+};
+pub use units::{go_duration, percentage_points};
+pub use validation::{Problem, validate};

@@ -1,0 +1,15 @@
+//! Writes the CustomResourceDefinitions into the folder that is its argument, one YAML file each.
+
+use std::path::PathBuf;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: crdgen FOLDER")?);
+    std::fs::create_dir_all(&folder)?;
+    for definition in serin_api::crd::all() {
+        let plural =
+            definition["spec"]["names"]["plural"].as_str().ok_or("a definition without plural")?.to_owned();
+        let text = serde_yaml::to_string(&definition)?;
+        std::fs::write(folder.join(format!("{plural}.yaml")), text)?;
+    }
+    Ok(())
+}

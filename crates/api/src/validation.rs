@@ -1,0 +1,353 @@
+//! What is wrong with a Rollout, field by field: the same words in the controller, in `lint` and in the CLI.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
+
+mod unsupported;
+
+/// One thing that is wrong with a spec: where, what stands there, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A field that must be there is not.
+    #[error("{path}: Required value: {message}")]
+    Missing {
+        /// Path of the field.
+        path: String,
+        /// What is missing and what to do.
+        message: String,
+    },
+    /// A field holds something that cannot work.
+    #[error("{path}: Invalid value: {value}: {message}")]
+    Invalid {
+        /// Path of the field.
+        path: String,
+        /// What stands there, as JSON.
+        value: String,
+        /// Why it cannot work and what to do.
+        message: String,
+    },
+}
+
+impl Problem {
+    /// Path of the field, for example `spec.strategy.canary.steps[0].setWeight`.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Missing { path, .. } | Self::Invalid { path, .. } => path,
+        }
+    }
+
+    pub(crate) fn missing(path: &str, message: &str) -> Self {
+        Self::Missing { path: path.to_owned(), message: message.to_owned() }
+    }
+
+    pub(crate) fn invalid(
+        path: impl Into<String>,
+        value: impl serde::Serialize,
+        message: impl Into<String>,
+    ) -> Self {
+        let value = serde_json::to_string(&value).unwrap_or_default();
+        Self::Invalid { path: path.into(), value, message: message.into() }
+    }
+}
+
+/// Everything that is wrong with the spec of a Rollout, in the order of its fields; empty when it can work.
+pub fn validate(rollout: &Rollout) -> Vec<Problem> {
+    let spec = &rollout.spec;
+    let mut problems = Vec::new();
+    workload(spec, &mut problems);
+    numbers(spec, &mut problems);
+    strategy(spec, &mut problems);
+    unsupported::fields(spec, &mut problems);
+    problems
+}
+
+fn workload(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    if spec.workload_ref.is_some() {
+        return;
+    }
+    let Some(selector) = &spec.selector else {
+        problems.push(Problem::missing(
+            "spec.selector",
+            "Rollout has missing field '.spec.selector'; give the labels of the pods",
+        ));
+        return;
+    };
+    if selector_is_empty(selector) {
+        problems.push(Problem::invalid(
+            "spec.selector",
+            selector,
+            "empty selector is invalid for deployment; give the labels of the pods",
+        ));
+        return;
+    }
+    let Some(template) = spec.template.as_ref() else {
+        problems.push(Problem::missing(
+            "spec.template",
+            "Rollout has missing field '.spec.template'; give the pods to run",
+        ));
+        return;
+    };
+    let labels = template.value().pointer("/metadata/labels");
+    let unmatched = selector.match_labels.iter().flatten().any(|(key, value)| {
+        labels.and_then(|labels| labels.get(key)).and_then(serde_json::Value::as_str) != Some(value)
+    });
+    if unmatched {
+        problems.push(Problem::invalid(
+            "spec.template.metadata.labels",
+            labels,
+            "`selector` does not match template `labels`",
+        ));
+    }
+    let containers = template.value().pointer("/spec/containers").and_then(serde_json::Value::as_array);
+    if containers.is_none_or(Vec::is_empty) {
+        problems
+            .push(Problem::missing("spec.template.spec.containers", "a pod needs at least one container"));
+    }
+    let restart = template.value().pointer("/spec/restartPolicy").and_then(serde_json::Value::as_str);
+    if let Some(policy) = restart.filter(|policy| *policy != "Always") {
+        problems.push(Problem::invalid(
+            "spec.template.spec.restartPolicy",
+            policy,
+            "supported values: \"Always\"",
+        ));
+    }
+}
+
+fn selector_is_empty(selector: &LabelSelector) -> bool {
+    selector.match_labels.as_ref().is_none_or(|labels| labels.is_empty())
+        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
+}
+
+fn numbers(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    for (path, value) in [
+        ("spec.replicas", spec.replicas),
+        ("spec.minReadySeconds", Some(spec.min_ready_seconds)),
+        ("spec.revisionHistoryLimit", spec.revision_history_limit),
+        ("spec.progressDeadlineSeconds", spec.progress_deadline_seconds),
+    ] {
+        if let Some(value) = value.filter(|value| *value < 0) {
+            problems.push(Problem::invalid(path, value, "must be greater than or equal to 0"));
+        }
+    }
+    let deadline = spec.progress_deadline_seconds.unwrap_or(600);
+    if deadline <= spec.min_ready_seconds {
+        problems.push(Problem::invalid(
+            "spec.progressDeadlineSeconds",
+            deadline,
+            "must be greater than minReadySeconds",
+        ));
+    }
+}
+
+fn strategy(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    let missing =
+        "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'; give exactly one";
+    let Some(strategy) = &spec.strategy else {
+        problems.push(Problem::missing("spec.strategy", missing));
+        return;
+    };
+    match (&strategy.canary, &strategy.blue_green) {
+        (None, None) => problems.push(Problem::missing("spec.strategy", missing)),
+        (Some(_), Some(_)) => problems.push(Problem::invalid(
+            "spec.strategy",
+            "canary, blueGreen",
+            "Multiple Strategies can not be listed; keep one of canary and blueGreen",
+        )),
+        (Some(canary), None) => canary_strategy(canary, problems),
+        (None, Some(_)) => {}
+    }
+}
+
+const CANARY: &str = "spec.strategy.canary";
+
+fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+    if canary.canary_service.is_some() && canary.canary_service == canary.stable_service {
+        problems.push(Problem::invalid(
+            format!("{CANARY}.stableService"),
+            &canary.stable_service,
+            "This rollout uses the same service for the stable and canary services, but two different services are required.",
+        ));
+    }
+    surge(canary, problems);
+    routing(canary, problems);
+    let most = canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
+    for (index, step) in canary.steps.iter().flatten().enumerate() {
+        canary_step(canary, &format!("{CANARY}.steps[{index}]"), step, most, problems);
+    }
+    if let Some(background) = &canary.analysis {
+        analysis(&format!("{CANARY}.analysis"), &background.analysis, problems);
+        let steps = canary.steps.as_ref().map_or(0, Vec::len);
+        let start = background.starting_step.unwrap_or(0);
+        if start < 0 || usize::try_from(start).is_ok_and(|start| start > 0 && start >= steps) {
+            problems.push(Problem::invalid(
+                format!("{CANARY}.analysis.startingStep"),
+                start,
+                format!("there are {steps} steps, counted from 0; name one of them"),
+            ));
+        }
+    }
+}
+
+fn is_zero(value: Option<&IntOrString>) -> bool {
+    match value {
+        Some(IntOrString::Int(value)) => *value == 0,
+        Some(IntOrString::String(text)) => text.trim_end_matches('%').trim() == "0",
+        None => false,
+    }
+}
+
+fn surge(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+    for (field, value) in [("maxSurge", &canary.max_surge), ("maxUnavailable", &canary.max_unavailable)] {
+        let bad = match value {
+            Some(IntOrString::Int(value)) => *value < 0,
+            Some(IntOrString::String(text)) => text.trim_end_matches('%').trim().parse::<u32>().is_err(),
+            None => false,
+        };
+        if bad {
+            problems.push(Problem::invalid(
+                format!("{CANARY}.{field}"),
+                value,
+                "give a number of pods, or a percentage such as 25%",
+            ));
+        }
+    }
+    if is_zero(canary.max_surge.as_ref()) && is_zero(canary.max_unavailable.as_ref()) {
+        problems.push(Problem::invalid(
+            format!("{CANARY}.maxSurge"),
+            &canary.max_surge,
+            "MaxSurge and MaxUnavailable both can not be zero",
+        ));
+    }
+}
+
+fn routing(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+    let Some(routing) = &canary.traffic_routing else {
+        for (field, set) in [
+            ("scaleDownDelaySeconds", canary.scale_down_delay_seconds.is_some()),
+            ("dynamicStableScale", canary.dynamic_stable_scale),
+        ] {
+            if set {
+                problems.push(Problem::invalid(
+                    format!("{CANARY}.{field}"),
+                    true,
+                    format!("Canary {field} can only be used with traffic routing"),
+                ));
+            }
+        }
+        return;
+    };
+    let subsets = routing.istio.as_ref().is_some_and(|istio| istio.destination_rule.is_some());
+    if !subsets {
+        for (field, service) in
+            [("canaryService", &canary.canary_service), ("stableService", &canary.stable_service)]
+        {
+            if service.as_deref().unwrap_or_default().is_empty() {
+                problems.push(Problem::invalid(
+                    format!("{CANARY}.{field}"),
+                    service,
+                    "Canary service and Stable service must to be set to use Traffic Routing",
+                ));
+            }
+        }
+    }
+    if routing.max_traffic_weight.is_some_and(|most| most < 1) {
+        problems.push(Problem::invalid(
+            format!("{CANARY}.trafficRouting.maxTrafficWeight"),
+            routing.max_traffic_weight,
+            "must be at least 1; leave it out for 100",
+        ));
+    }
+}
+
+fn canary_step(
+    canary: &CanaryStrategy,
+    path: &str,
+    step: &CanaryStep,
+    most: i32,
+    problems: &mut Vec<Problem>,
+) {
+    let kinds = [
+        step.set_weight.is_some(),
+        step.pause.is_some(),
+        step.set_canary_scale.is_some(),
+        step.experiment.is_some(),
+        step.analysis.is_some(),
+        step.set_header_route.is_some(),
+        step.set_mirror_route.is_some(),
+        step.plugin.is_some(),
+    ];
+    if kinds.iter().filter(|set| **set).count() != 1 {
+        let message = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause; split it into several steps";
+        problems.push(Problem::invalid(path, step, message));
+    }
+    if let Some(weight) = step.set_weight.filter(|weight| !(0..=most).contains(weight)) {
+        problems.push(Problem::invalid(
+            format!("{path}.setWeight"),
+            weight,
+            format!("SetWeight needs to be between 0 and {most}"),
+        ));
+    }
+    if let Some(pause) = &step.pause
+        && let Some(duration) = pause.duration_seconds()
+        && !duration.is_ok_and(|seconds| seconds >= 0)
+    {
+        let message = "Duration needs to be greater than 0; write seconds, or text such as 30s or 5m";
+        problems.push(Problem::invalid(format!("{path}.pause.duration"), &pause.duration, message));
+    }
+    if let Some(scale) = &step.set_canary_scale {
+        if canary.traffic_routing.is_none() {
+            problems.push(Problem::invalid(
+                format!("{path}.setCanaryScale"),
+                scale,
+                "SetCanaryScale requires TrafficRouting to be set",
+            ));
+        }
+        let given = [scale.weight.is_some(), scale.replicas.is_some(), scale.match_traffic_weight];
+        if given.iter().filter(|given| **given).count() != 1 {
+            problems.push(Problem::invalid(
+                format!("{path}.setCanaryScale"),
+                scale,
+                "give exactly one of weight, replicas and matchTrafficWeight",
+            ));
+        }
+    }
+    if let Some(step) = &step.analysis {
+        analysis(&format!("{path}.analysis"), step, problems);
+    }
+}
+
+fn analysis(path: &str, analysis: &RolloutAnalysis, problems: &mut Vec<Problem>) {
+    if analysis.templates.as_ref().is_none_or(Vec::is_empty) {
+        problems
+            .push(Problem::missing(&format!("{path}.templates"), "an analysis needs at least one template"));
+    }
+    for (index, arg) in analysis.args.iter().flatten().enumerate() {
+        let path = format!("{path}.args[{index}]");
+        if let Some(from) = &arg.value_from
+            && let Some(which) = &from.pod_template_hash_value
+            && !matches!(which.as_str(), "Stable" | "Latest")
+        {
+            problems.push(Problem::invalid(
+                format!("{path}.valueFrom.podTemplateHashValue"),
+                which,
+                "supported values: \"Stable\", \"Latest\"",
+            ));
+        }
+    }
+    let metadata = analysis.analysis_run_metadata.as_ref();
+    if metadata
+        .and_then(|metadata| metadata.labels.as_ref())
+        .is_some_and(|labels| labels.contains_key(label::POD_TEMPLATE_HASH))
+    {
+        problems.push(Problem::invalid(
+            format!("{path}.analysisRunMetadata.labels"),
+            label::POD_TEMPLATE_HASH,
+            "this label is written by the controller; choose another key",
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use super::*;
+
+fn rollout(change: &str) -> Rollout {
+    let base = r#"
+metadata: {name: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: "shop:1"}]}
+  strategy: {canary: {}}
+"#;
+    let mut base: serde_json::Value = serde_yaml::from_str(base).unwrap();
+    let change: serde_json::Value = serde_yaml::from_str(change).unwrap();
+    merge(&mut base, change);
+    base["apiVersion"] = "argoproj.io/v1alpha1".into();
+    base["kind"] = "Rollout".into();
+    serde_json::from_value(base).unwrap()
+}
+
+fn merge(base: &mut serde_json::Value, change: serde_json::Value) {
+    match (base, change) {
+        (serde_json::Value::Object(base), serde_json::Value::Object(change)) => {
+            for (key, value) in change {
+                if value.is_null() {
+                    base.remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(serde_json::Value::Null), value);
+                }
+            }
+        }
+        (base, change) => *base = change,
+    }
+}
+
+#[test]
+fn a_plain_rollout_has_no_problem() {
+    assert_eq!(validate(&rollout("{}")), []);
+}
+
+#[test]
+fn each_problem_names_field_value_and_remedy() {
+    for (change, expected) in [
+        (
+            "spec: {selector: null}",
+            "spec.selector: Required value: Rollout has missing field '.spec.selector'",
+        ),
+        ("spec: {strategy: null}", "spec.strategy: Required value: Rollout has missing field"),
+        ("spec: {strategy: {canary: null}}", "spec.strategy: Required value: Rollout has missing field"),
+        ("spec: {strategy: {blueGreen: {activeService: a}}}", "Multiple Strategies can not be listed"),
+        ("spec: {selector: {matchLabels: {app: other}}}", "`selector` does not match template `labels`"),
+        ("spec: {template: {spec: {containers: []}}}", "spec.template.spec.containers: Required value"),
+        (
+            "spec: {template: {spec: {restartPolicy: Never}}}",
+            "spec.template.spec.restartPolicy: Invalid value: \"Never\"",
+        ),
+        ("spec: {replicas: -1}", "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
+        (
+            "spec: {minReadySeconds: 600}",
+            "spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds",
+        ),
+        (
+            "spec: {strategy: {canary: {maxSurge: 0, maxUnavailable: 0%}}}",
+            "MaxSurge and MaxUnavailable both can not be zero",
+        ),
+        (
+            "spec: {strategy: {canary: {maxSurge: many}}}",
+            "spec.strategy.canary.maxSurge: Invalid value: \"many\"",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 101}]}}}",
+            "spec.strategy.canary.steps[0].setWeight: Invalid value: 101: SetWeight needs to be between 0 and 100",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{}]}}}",
+            "spec.strategy.canary.steps[0]: Invalid value: {}: Step must have one of",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 1, pause: {}}]}}}",
+            "Step must have one of the following set",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{pause: {duration: soon}}]}}}",
+            "steps[0].pause.duration: Invalid value: \"soon\": Duration needs to be greater than 0",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{pause: {duration: -5}}]}}}",
+            "Duration needs to be greater than 0",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setCanaryScale: {weight: 1}}]}}}",
+            "SetCanaryScale requires TrafficRouting to be set",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{analysis: {}}]}}}",
+            "steps[0].analysis.templates: Required value",
+        ),
+        (
+            "spec: {strategy: {canary: {scaleDownDelaySeconds: 5}}}",
+            "Canary scaleDownDelaySeconds can only be used with traffic routing",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {istio: {virtualService: {name: v}}}}}}",
+            "Canary service and Stable service must to be set",
+        ),
+        (
+            "spec: {strategy: {canary: {canaryService: a, stableService: a}}}",
+            "two different services are required",
+        ),
+        (
+            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {nginx: {stableIngress: i}}}}}",
+            "spec.strategy.canary.trafficRouting.nginx",
+        ),
+        (
+            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",
+            "plugins[\"x/y\"]",
+        ),
+        ("spec: {workloadRef: {kind: Deployment}}", "spec.workloadRef: Invalid value"),
+    ] {
+        let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+    }
+}
+
+#[test]
+fn durations_of_pauses_are_seconds_or_text() {
+    for (step, expected) in [
+        ("{pause: {}}", None),
+        ("{pause: {duration: 30}}", Some(Ok(30))),
+        ("{pause: {duration: \"30\"}}", Some(Ok(30))),
+        ("{pause: {duration: 5m}}", Some(Ok(300))),
+        ("{pause: {duration: soon}}", Some(Err("soon".to_owned()))),
+    ] {
+        let step: CanaryStep = serde_yaml::from_str(step).unwrap();
+        assert_eq!(step.pause.unwrap().duration_seconds(), expected);
+    }
+}

@@ -1,0 +1,109 @@
+//! Fields of the API that Serin reads and does not act upon yet: refused by name, never ignored.
+
+use super::{CANARY, Problem};
+use crate::{CanaryStep, CanaryStrategy, RolloutSpec, RolloutTrafficRouting};
+
+/// Name of the Gateway API plugin, which is built in.
+const GATEWAY_API: &str = "argoproj-labs/gatewayAPI";
+
+fn refuse(problems: &mut Vec<Problem>, path: String, set: bool, remedy: &str) {
+    if set {
+        let message = format!("Serin does not support this field yet; {remedy}");
+        problems.push(Problem::Invalid { path, value: "set".to_owned(), message });
+    }
+}
+
+pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    let at = |field: &str| format!("spec.{field}");
+    refuse(
+        problems,
+        at("workloadRef"),
+        spec.workload_ref.is_some(),
+        "put the pod template into spec.template",
+    );
+    refuse(
+        problems,
+        at("rollbackWindow"),
+        spec.rollback_window.is_some(),
+        "remove it, a rollback then runs its steps",
+    );
+    refuse(
+        problems,
+        at("restartAt"),
+        spec.restart_at.is_some(),
+        "change an annotation of the pod template to restart pods",
+    );
+    refuse(
+        problems,
+        at("progressDeadlineAbort"),
+        spec.progress_deadline_abort,
+        "remove it and abort by hand or by analysis",
+    );
+    let Some(strategy) = &spec.strategy else { return };
+    refuse(problems, at("strategy.blueGreen"), strategy.blue_green.is_some(), "use spec.strategy.canary");
+    if let Some(canary) = &strategy.canary {
+        canary_fields(canary, problems);
+    }
+}
+
+fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+    let at = |field: &str| format!("{CANARY}.{field}");
+    refuse(
+        problems,
+        at("antiAffinity"),
+        canary.anti_affinity.is_some(),
+        "put the affinity into the pod template",
+    );
+    refuse(problems, at("canaryMetadata"), canary.canary_metadata.is_some(), "remove it");
+    refuse(problems, at("stableMetadata"), canary.stable_metadata.is_some(), "remove it");
+    refuse(
+        problems,
+        at("dynamicStableScale"),
+        canary.dynamic_stable_scale,
+        "remove it, stable then keeps its size",
+    );
+    refuse(problems, at("pingPong"), canary.ping_pong.is_some(), "use canaryService and stableService");
+    refuse(problems, at("minPodsPerReplicaSet"), canary.min_pods_per_replica_set.is_some(), "remove it");
+    refuse(
+        problems,
+        at("replicaProgressThreshold"),
+        canary.replica_progress_threshold.is_some(),
+        "remove it",
+    );
+    for (index, step) in canary.steps.iter().flatten().enumerate() {
+        step_fields(&format!("{CANARY}.steps[{index}]"), step, problems);
+    }
+    if let Some(routing) = &canary.traffic_routing {
+        routers(routing, problems);
+    }
+}
+
+fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
+    let at = |field: &str| format!("{path}.{field}");
+    refuse(problems, at("experiment"), step.experiment.is_some(), "use an analysis step");
+    refuse(problems, at("setHeaderRoute"), step.set_header_route.is_some(), "use setWeight");
+    refuse(problems, at("setMirrorRoute"), step.set_mirror_route.is_some(), "use setWeight");
+    refuse(problems, at("plugin"), step.plugin.is_some(), "use an analysis step");
+}
+
+fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
+    let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
+    let remedy = "use istio, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
+    refuse(problems, at("nginx"), routing.nginx.is_some(), remedy);
+    refuse(problems, at("alb"), routing.alb.is_some(), remedy);
+    refuse(problems, at("smi"), routing.smi.is_some(), remedy);
+    refuse(problems, at("ambassador"), routing.ambassador.is_some(), remedy);
+    refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
+    refuse(problems, at("traefik"), routing.traefik.is_some(), remedy);
+    refuse(problems, at("apisix"), routing.apisix.is_some(), remedy);
+    for name in routing.plugins.iter().flatten().map(|(name, _)| name).filter(|name| *name != GATEWAY_API) {
+        refuse(problems, at(&format!("plugins[\"{name}\"]")), true, remedy);
+    }
+    if routing.istio.is_some() && routing.max_traffic_weight.is_some_and(|most| most != 100) {
+        problems.push(Problem::invalid(
+            at("maxTrafficWeight"),
+            routing.max_traffic_weight,
+            "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins; Istio weights sum to 100",
+        ));
+    }
+}
