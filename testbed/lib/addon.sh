@@ -1,0 +1,63 @@
+# What a cluster can have besides Kubernetes: Prometheus, Traefik, and kinds of other projects. Sourced by `cluster`.
+# shellcheck shell=bash
+
+addon() {
+  local what=${1:-} verb=${2:-}
+  case $what-$verb in
+    prometheus-start) start_prometheus "${@:3}" ;;
+    traefik-start) start_traefik "${@:3}" ;;
+    prometheus-stop | traefik-stop) own_cluster; stop "$what"; say "$what is stopped" ;;
+    gateway-api-) apply_kinds gateway-api "$(module sigs.k8s.io/gateway-api)/config/crd/standard" ;;
+    istio-crds-) apply_kinds istio "$(module istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" ;;
+    *) die "usage: cluster addon prometheus start CONFIG | prometheus stop | traefik start [FLAG…] | traefik stop | gateway-api | istio-crds" ;;
+  esac
+}
+
+# Prometheus and Traefik run as processes beside the components: the testbed cannot pull an image.
+own_cluster() {
+  [[ -z ${SERIN_KUBECONFIG:-} ]] || die "the testbed runs no Prometheus or Traefik for a cluster of your own; install them there and give their addresses"
+  is_up || die "the cluster is not up; start it with: just cluster up"
+}
+
+# start_prometheus CONFIG: in CONFIG, @KUBECONFIG@ stands for the admin kubeconfig (kubernetes_sd_configs.kubeconfig_file)
+# and @STATE@ for the state folder. The samples survive stop and start, until the cluster goes down.
+start_prometheus() {
+  own_cluster
+  [[ -r ${1:-} ]] || die "cannot read the Prometheus configuration '${1:-}'; usage: cluster addon prometheus start CONFIG"
+  running prometheus && { say "prometheus already runs; stop it first for another configuration"; return; }
+  sed -e "s|@KUBECONFIG@|$STATE/admin.kubeconfig|g; s|@STATE@|$STATE|g" "$1" >"$STATE/prometheus.yaml"
+  start prometheus prometheus --config.file "$STATE/prometheus.yaml" --storage.tsdb.path "$STATE/prometheus" \
+    --web.listen-address :9090 --web.enable-lifecycle --storage.tsdb.retention.time 6h
+  WATCHED=prometheus wait_until 30 "Prometheus ready" inside curl -fsS -m 2 http://127.0.0.1:9090/-/ready || exit 1
+  say "prometheus serves http://127.0.0.1:9090 inside the cluster's network (for pods: http://$NODE_ADDRESS:9090)"
+}
+
+start_traefik() {
+  own_cluster
+  running traefik && { say "traefik already runs"; return; }
+  inside kubectl get customresourcedefinition httproutes.gateway.networking.k8s.io >/dev/null 2>&1 ||
+    die "Traefik needs the Gateway API kinds; install them first: just cluster addon gateway-api"
+  start traefik env KUBECONFIG="$STATE/admin.kubeconfig" "$(tool_dir "$TRAEFIK_PACKAGE")/bin/traefik" \
+    --providers.kubernetesgateway=true --entrypoints.web.address=:8000 --entrypoints.traefik.address=:8082 \
+    --ping=true --metrics.prometheus=true --metrics.prometheus.addserviceslabels=true \
+    --global.checknewversion=false --global.sendanonymoususage=false --log.level=INFO "$@"
+  WATCHED=traefik wait_until 30 "Traefik ready" inside curl -fsS -m 2 http://127.0.0.1:8082/ping || exit 1
+  say "traefik serves gateways on port 8000, its metrics on http://127.0.0.1:8082/metrics (controllerName: traefik.io/gateway-controller)"
+}
+
+# The folder of a Go module that testbed/crds pins; fetched once.
+module() {
+  cd "$TESTBED/crds"
+  GOFLAGS='' GOWORK=off go mod download "$1" || die "cannot fetch the Go module $1; is the module proxy reachable?"
+  GOFLAGS='' GOWORK=off go list -m -f '{{.Dir}}' "$1"
+}
+
+# Server-side, because these definitions are too large for the annotation of a client-side apply.
+apply_kinds() {
+  local files=(-f "$2")
+  # A policy of the same folder guards upgrades between release channels; a cluster thrown away has none.
+  [[ -d $2 ]] && mapfile -t files < <(find "$2" -name '*.yaml' ! -name '*safeupgrades*' ! -name kustomization.yaml -printf '-f\n%p\n')
+  inside kubectl apply --server-side --force-conflicts "${files[@]}" >/dev/null
+  inside kubectl wait --for condition=Established --timeout 30s "${files[@]}" >/dev/null
+  say "the kinds of $1 are installed"
+}
