@@ -1,1 +1,10 @@
 //! Translates metric queries to and from provider APIs, and judges the samples.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod judge;
+pub mod provider;
+pub mod run;
+pub mod secret;

@@ -1,0 +1,51 @@
+//! Says what a secret text is: usable in a request, impossible to print.
+
+use std::collections::BTreeMap;
+
+use serin_core::seen::Seen;
+
+/// A text from a Secret. It has neither `Debug` nor `Display`, so that no log, event or status can show it by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Takes the text in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: only for a request, or to search for it in a text that is to be shown.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is known of the keys of Secrets, by name of the Secret and key, all in the namespace of the run.
+///
+/// `Absent` means that the Secret or its key is not there; `Failed` that the API server could not be asked.
+pub type Secrets = BTreeMap<(String, String), Seen<SecretText>>;
+
+/// What stands in shown texts instead of a secret.
+pub(crate) const HIDDEN: &str = "*****";
+
+/// `text` with every secret in it hidden.
+pub(crate) fn redact(text: &str, secrets: &[SecretText]) -> String {
+    let mut shown = text.to_owned();
+    for secret in secrets {
+        if !secret.expose().is_empty() {
+            shown = shown.replace(secret.expose(), HIDDEN);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_occurrence_is_hidden_and_an_empty_secret_hides_nothing() {
+        let secrets = [SecretText::new("hunter2"), SecretText::new("")];
+        assert_eq!(redact("user:hunter2@host hunter2", &secrets), "user:*****@host *****");
+    }
+}
