@@ -17,6 +17,30 @@
     )
 )]
 
+mod analysis;
+pub mod analysis_spec;
+mod capacity;
+mod condition;
+mod facts;
+mod field_path;
+mod gate;
+pub mod journal;
+mod memory;
+pub mod plan;
+mod problem;
+pub mod replica;
+mod replica_set;
+mod revision;
+mod safety;
+mod scale;
 pub mod seen;
 pub mod split;
+pub mod step;
+pub mod strategy;
+mod template;
+mod time;
+mod traffic;
+pub mod world;
 pub mod write;
+
+pub use plan::{Plan, plan};

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A share of traffic, in parts of [`Split::total`] (100 unless `maxTrafficWeight` says otherwise).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Weight(pub u32);
 

@@ -1,0 +1,167 @@
+//! Says which observed object plays which role: new, stable and other revisions, services, routers.
+
+use serin_api::{CanaryStep, CanaryStrategy, Rollout, RolloutStatus};
+
+use crate::replica::{Limits, Pods};
+use crate::seen::Seen;
+use crate::split::{Effective, PERCENT, Split, Weight};
+use crate::template;
+use crate::world::{ReplicaSet, Service, World};
+
+/// The roles in one World. Borrowed from it; nothing here is a second copy of the truth.
+pub(crate) struct Facts<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) rollout: &'w Rollout,
+    pub(crate) canary: &'w CanaryStrategy,
+    pub(crate) steps: &'w [CanaryStep],
+    pub(crate) limits: Limits,
+    pub(crate) total: Weight,
+    /// Hash of the current template: of the ReplicaSet that runs it, or of the one to be created.
+    pub(crate) current_hash: String,
+    pub(crate) new: Option<&'w ReplicaSet>,
+    pub(crate) stable: Option<&'w ReplicaSet>,
+    /// All others, newest revision first.
+    pub(crate) others: Vec<&'w ReplicaSet>,
+}
+
+impl<'w> Facts<'w> {
+    /// `None` when the Rollout has no canary strategy or no template; validation has said so before.
+    pub(crate) fn gather(world: &'w World) -> Option<Self> {
+        let rollout = &world.rollout;
+        let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
+        let template = rollout.spec.template.as_ref()?.value();
+        let status = rollout.status.as_ref();
+        let collisions = status.and_then(|status| status.collision_count);
+        let hash = template::hash(template, collisions);
+        let new = find_new(world, template, &hash);
+        let current_hash = new.map_or(hash, |set| set.hash.clone());
+        let stable_hash = status.and_then(|status| status.stable_rs.as_deref()).unwrap_or_default();
+        let stable = world.replica_sets.iter().find(|set| !stable_hash.is_empty() && set.hash == stable_hash);
+        let is_role = |set: &&ReplicaSet| {
+            set.deleting || [new, stable].iter().flatten().any(|role| role.uid == set.uid)
+        };
+        let mut others: Vec<_> = world.replica_sets.iter().filter(|set| !is_role(set)).collect();
+        others.sort_by_key(|set| (std::cmp::Reverse(set.revision()), set.name.clone()));
+        let limits =
+            Limits::resolve(rollout.replicas(), canary.max_surge.as_ref(), canary.max_unavailable.as_ref());
+        let total = canary
+            .traffic_routing
+            .as_ref()
+            .and_then(|routing| routing.max_traffic_weight)
+            .and_then(|weight| u32::try_from(weight).ok())
+            .map_or(PERCENT, Weight);
+        Some(Self {
+            world,
+            rollout,
+            canary,
+            steps: canary.steps.as_deref().unwrap_or_default(),
+            limits,
+            total,
+            current_hash,
+            new,
+            stable,
+            others,
+        })
+    }
+
+    /// Pods are split by a router and not by their number.
+    pub(crate) fn routed(&self) -> bool {
+        self.canary.traffic_routing.is_some()
+    }
+
+    pub(crate) fn status(&self) -> RolloutStatus {
+        self.rollout.status.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.rollout.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.rollout.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn new_pods(&self) -> Pods {
+        self.new.map_or_else(Pods::default, |set| set.pods)
+    }
+
+    pub(crate) fn stable_pods(&self) -> Pods {
+        self.stable.map_or_else(Pods::default, |set| set.pods)
+    }
+
+    /// Every live ReplicaSet once.
+    pub(crate) fn replica_sets(&self) -> impl Iterator<Item = &'w ReplicaSet> + '_ {
+        let stable = self.stable.filter(|stable| self.new.is_none_or(|new| new.uid != stable.uid));
+        self.new.into_iter().chain(stable).chain(self.others.iter().copied())
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Option<&'w Seen<Service>> {
+        self.world.services.get(name)
+    }
+
+    /// The split in force over all routers: `Applied` only when all of them agree; of different ones the split with the
+    /// larger canary, which needs the more pods.
+    pub(crate) fn effective(&self) -> Option<Effective> {
+        let mut shown: Option<&Split> = None;
+        let mut agreed = true;
+        for report in &self.world.routers {
+            let split = match &report.effective {
+                Effective::Unknown(why) => {
+                    return Some(Effective::Unknown(format!("{}: {why}", report.name)));
+                }
+                Effective::Pending(split) => {
+                    agreed = false;
+                    split
+                }
+                Effective::Applied(split) => split,
+            };
+            agreed &= shown.is_none_or(|known| known.canary == split.canary);
+            shown = Some(shown.filter(|known| known.canary >= split.canary).unwrap_or(split));
+        }
+        let split = shown?.clone();
+        Some(if agreed { Effective::Applied(split) } else { Effective::Pending(split) })
+    }
+
+    /// The split that routing objects show, confirmed or not.
+    pub(crate) fn shown_split(&self) -> Option<Split> {
+        match self.effective()? {
+            Effective::Applied(split) | Effective::Pending(split) => Some(split),
+            Effective::Unknown(_) => None,
+        }
+    }
+
+    /// Longest time that an unconfirmed change of traffic may take, in seconds.
+    pub(crate) fn propagation_seconds(&self) -> i64 {
+        self.world
+            .routers
+            .iter()
+            .filter(|router| !router.confirms)
+            .map(|router| router.propagation_seconds)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Hash that a Service selects now; `None` when it selects none or is not known.
+    pub(crate) fn selected(&self, service: Option<&str>) -> Option<&'w str> {
+        self.service(service?)?.fresh()?.hash.as_deref()
+    }
+}
+
+/// The ReplicaSet of the current template: by hash label, else by semantic equality, which is what lets Serin take over
+/// ReplicaSets whose hash another controller (or another version of it) computed.
+fn find_new<'w>(world: &'w World, template: &serde_json::Value, hash: &str) -> Option<&'w ReplicaSet> {
+    let mut live: Vec<_> = world.replica_sets.iter().filter(|set| !set.deleting).collect();
+    live.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    live.iter()
+        .find(|set| set.hash == hash)
+        .or_else(|| {
+            live.iter().find(|set| {
+                template::same(
+                    template,
+                    &set.template,
+                    set.annotations.get(serin_api::label::EPHEMERAL_METADATA).map(String::as_str),
+                )
+            })
+        })
+        .copied()
+}

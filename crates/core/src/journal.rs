@@ -1,0 +1,50 @@
+//! Says what happened, in the words that people and tools read: events of one plan, in their order.
+
+use serde::{Deserialize, Serialize};
+
+/// How loud an event is; Kubernetes knows these two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    /// Something went its way.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// One event. Sent by the shell after the status is stored, in plan order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Normal or Warning.
+    pub severity: Severity,
+    /// Reason in CamelCase; clients and dashboards match on it.
+    pub reason: String,
+    /// One line for people.
+    pub message: String,
+    /// Index of the write of the plan that it announces: sent only when that write succeeded.
+    pub write: Option<usize>,
+}
+
+/// The events of one plan, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Journal {
+    pub(crate) events: Vec<Event>,
+}
+
+impl Journal {
+    pub(crate) fn note(&mut self, reason: &str, message: String) {
+        self.push(Severity::Normal, reason, message, None);
+    }
+
+    pub(crate) fn warn(&mut self, reason: &str, message: String) {
+        self.push(Severity::Warning, reason, message, None);
+    }
+
+    pub(crate) fn wrote(&mut self, write: usize, reason: &str, message: String) {
+        self.push(Severity::Normal, reason, message, Some(write));
+    }
+
+    fn push(&mut self, severity: Severity, reason: &str, message: String, write: Option<usize>) {
+        self.events.push(Event { severity, reason: reason.to_owned(), message, write });
+    }
+}

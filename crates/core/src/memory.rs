@@ -1,0 +1,158 @@
+//! Decides what is remembered: the status folded with the user's commands and with new revisions.
+
+use jiff::Timestamp;
+use serin_api::{PauseCondition, RolloutStatus};
+
+use crate::facts::Facts;
+use crate::journal::Journal;
+use crate::step;
+use crate::time::api_time;
+use crate::world::World;
+
+/// Pause reason of a `pause` step.
+pub(crate) const CANARY_PAUSE_STEP: &str = "CanaryPauseStep";
+/// Pause reason of an analysis that could not decide.
+pub(crate) const INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
+
+/// The status on its way from what was read to what will be stored, with what is worth telling.
+pub(crate) struct Memory {
+    pub(crate) status: RolloutStatus,
+    pub(crate) journal: Journal,
+    /// Text for the Progressing condition of an abort decided in this plan.
+    pub(crate) abort_message: Option<String>,
+    /// Something moved in this plan that restarts the progress deadline.
+    pub(crate) progressed: bool,
+    /// The user took an abort back, seen for the first time.
+    pub(crate) retrying: bool,
+    /// The earliest moment at which something may change by itself.
+    pub(crate) wake: Option<Timestamp>,
+}
+
+impl Memory {
+    /// The stored status as it is.
+    pub(crate) fn unfolded(world: &World) -> Self {
+        Self {
+            status: world.rollout.status.clone().unwrap_or_default(),
+            journal: Journal::default(),
+            abort_message: None,
+            progressed: false,
+            retrying: false,
+            wake: None,
+        }
+    }
+
+    pub(crate) fn wake_at(&mut self, at: Timestamp) {
+        self.wake = Some(self.wake.map_or(at, |known| known.min(at)));
+    }
+
+    pub(crate) fn aborted(&self) -> bool {
+        self.status.abort
+    }
+
+    pub(crate) fn promoting_fully(&self) -> bool {
+        self.status.promote_full
+    }
+
+    pub(crate) fn fully_promoted(&self) -> bool {
+        !self.status.current_pod_hash.is_empty() && self.stable() == self.status.current_pod_hash
+    }
+
+    pub(crate) fn stable(&self) -> &str {
+        self.status.stable_rs.as_deref().unwrap_or_default()
+    }
+
+    /// Index of the current step, `None` without steps.
+    pub(crate) fn step(&self) -> Option<usize> {
+        self.status.current_step_index.and_then(|index| usize::try_from(index).ok())
+    }
+
+    pub(crate) fn paused_for(&self, reason: &str) -> bool {
+        self.pauses().iter().any(|pause| pause.reason == reason)
+    }
+
+    pub(crate) fn pauses(&self) -> &[PauseCondition] {
+        self.status.pause_conditions.as_deref().unwrap_or_default()
+    }
+
+    /// The user took the pause conditions away: that is how every client resumes.
+    pub(crate) fn resumed(&self) -> bool {
+        self.status.controller_pause && self.pauses().is_empty()
+    }
+
+    pub(crate) fn pause(&mut self, reason: &str, now: Timestamp) {
+        if self.paused_for(reason) {
+            return;
+        }
+        let pause = PauseCondition { reason: reason.to_owned(), start_time: api_time(now) };
+        self.status.pause_conditions.get_or_insert_default().push(pause);
+        self.status.controller_pause = true;
+        self.journal.note("RolloutPaused", format!("Rollout is paused ({reason})"));
+    }
+
+    pub(crate) fn clear_pauses(&mut self) {
+        self.status.pause_conditions = None;
+        self.status.controller_pause = false;
+    }
+
+    pub(crate) fn abort(&mut self, message: String) {
+        self.status.abort = true;
+        self.abort_message = Some(message);
+    }
+
+    pub(crate) fn forget_abort(&mut self) {
+        self.status.abort = false;
+        self.status.aborted_at = None;
+    }
+}
+
+/// Starts from the stored status; forgets the attempt when the template or the steps have changed.
+pub(crate) fn fold(facts: &Facts) -> Memory {
+    let mut memory = Memory::unfolded(facts.world);
+    let step_hash = step::hash(facts.steps);
+    let known_steps = memory.status.current_step_hash.clone().unwrap_or_default();
+    let new_template = memory.status.current_pod_hash != facts.current_hash;
+    let new_steps = known_steps != step_hash;
+    if new_template || new_steps {
+        begin_attempt(facts, &mut memory, new_template);
+        memory.status.current_pod_hash.clone_from(&facts.current_hash);
+        memory.status.current_step_hash = Some(step_hash);
+    }
+    clamp_step(facts, &mut memory);
+    if memory.fully_promoted() {
+        memory.forget_abort();
+        memory.status.promote_full = false;
+    }
+    memory
+}
+
+fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
+    memory.progressed = true;
+    let status = &mut memory.status;
+    status.pause_conditions = None;
+    status.controller_pause = false;
+    status.abort = false;
+    status.aborted_at = None;
+    status.promote_full = false;
+    status.restarted_at.clone_from(&facts.rollout.spec.restart_at);
+    status.canary.current_step_analysis_run_status = None;
+    status.canary.current_background_analysis_run_status = None;
+    status.current_step_index = (!facts.steps.is_empty()).then_some(0);
+    if status.stable_rs.as_deref() == Some(facts.current_hash.as_str()) {
+        status.current_step_index = last_index(facts);
+        if new_template && !status.current_pod_hash.is_empty() {
+            memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+        }
+    }
+}
+
+/// Index that says "all steps done", `None` without steps.
+pub(crate) fn last_index(facts: &Facts) -> Option<i32> {
+    (!facts.steps.is_empty()).then(|| i32::try_from(facts.steps.len()).unwrap_or(i32::MAX))
+}
+
+/// Clients write the step index; one beyond the last step means the last, an absent one the first.
+fn clamp_step(facts: &Facts, memory: &mut Memory) {
+    let last = last_index(facts);
+    memory.status.current_step_index =
+        last.map(|last| memory.status.current_step_index.unwrap_or(0).clamp(0, last));
+}

@@ -1,0 +1,45 @@
+//! Decides what goes before every strategy: an abort is looked at first, from the status alone, and nothing on the way
+//! forward can stand in its way.
+
+use crate::facts::Facts;
+use crate::gate::Gates;
+use crate::memory::Memory;
+use crate::time::api_time;
+
+/// Whether the attempt is aborted; then the strategy is not asked how to go on.
+pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
+    if memory.stable().is_empty() {
+        memory.forget_abort();
+        return false;
+    }
+    if !memory.aborted() {
+        if memory.status.aborted_at.is_some() {
+            retry(memory);
+        }
+        return false;
+    }
+    memory.clear_pauses();
+    memory.status.promote_full = false;
+    memory.status.current_step_index = (!facts.steps.is_empty()).then_some(0);
+    if memory.status.aborted_at.is_none() {
+        memory.status.aborted_at = Some(api_time(facts.world.now));
+    }
+    true
+}
+
+/// The user took the abort back: the attempt starts again and measures anew.
+fn retry(memory: &mut Memory) {
+    memory.status.aborted_at = None;
+    memory.status.canary.current_step_analysis_run_status = None;
+    memory.status.canary.current_background_analysis_run_status = None;
+    memory.progressed = true;
+    memory.retrying = true;
+}
+
+/// What an aborted rollout waits for once its traffic is back: a person.
+pub(crate) fn gate_of_abort(gates: &mut Gates) {
+    gates.hold(
+        "a new revision or a retry, because this one was aborted",
+        "`kubectl serin retry` starts it again, `undo` goes back to stable for good",
+    );
+}

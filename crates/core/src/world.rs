@@ -1,0 +1,156 @@
+//! Says what one decision is made from: everything observed of one Rollout at one moment.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
+
+use crate::replica::Pods;
+use crate::seen::Seen;
+use crate::split::Effective;
+
+/// Everything that `plan` may look at. Built by the shell, written to a file by `kubectl serin replay`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct World {
+    /// The only clock.
+    pub now: Timestamp,
+    /// The Rollout as the API server has it.
+    pub rollout: Rollout,
+    /// ReplicaSets that the Rollout controls.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// The Services that the Rollout names, by name.
+    pub services: BTreeMap<String, Seen<Service>>,
+    /// The routers of the Rollout in their fixed order; empty when traffic follows pods.
+    pub routers: Vec<RouterReport>,
+    /// The analysis templates that the Rollout names.
+    pub templates: Vec<Template>,
+    /// AnalysisRuns that the Rollout controls.
+    pub analysis_runs: Vec<AnalysisRun>,
+    /// Writes of the last plan that the API server refused, for conditions.
+    pub refusals: Vec<WriteRefusal>,
+}
+
+/// One ReplicaSet of the Rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaSet {
+    /// Object name.
+    pub name: String,
+    /// Object uid: the precondition of every write.
+    pub uid: String,
+    /// Value of the label `rollouts-pod-template-hash`.
+    pub hash: String,
+    /// When the API server created it.
+    pub created: Timestamp,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its pod template as the API server has it, defaults applied.
+    pub template: Value,
+    /// Size and readiness.
+    pub pods: Pods,
+    /// Pods that pass their readiness probe.
+    pub ready: i32,
+    /// `spec.minReadySeconds`.
+    pub min_ready_seconds: i32,
+    /// Condition ReplicaFailure, when True: reason and message.
+    pub failure: Option<(String, String)>,
+    /// Being deleted.
+    pub deleting: bool,
+}
+
+impl ReplicaSet {
+    /// The revision number in its annotation, 0 when absent or not a number.
+    pub fn revision(&self) -> i64 {
+        self.annotations.get(serin_api::label::REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The moment after which it may be scaled down, when one was set.
+    pub fn scale_down_deadline(&self) -> Option<Timestamp> {
+        self.annotations.get(serin_api::label::SCALE_DOWN_DEADLINE)?.parse().ok()
+    }
+
+    /// All pods asked for are available, and there is at least one.
+    pub fn fully_available(&self) -> bool {
+        self.pods.spec > 0 && self.pods.available > 0 && self.pods.available >= self.pods.spec
+    }
+}
+
+/// One Service that the Rollout names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// Value of `spec.selector["rollouts-pod-template-hash"]`.
+    pub hash: Option<String>,
+    /// The Rollout in its managed-by annotation.
+    pub managed_by: Option<String>,
+    /// The whole selector.
+    pub selector: BTreeMap<String, String>,
+}
+
+/// What one router reports of the split in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouterReport {
+    /// Its name for people, for example `HTTPRoute shop/web`.
+    pub name: String,
+    /// The split in force as far as it can tell.
+    pub effective: Effective,
+    /// Why it cannot do its work, when it cannot: a missing object or an unusable one.
+    pub refusal: Option<String>,
+    /// Longest time in seconds until its data plane follows an applied change that nobody confirms.
+    pub propagation_seconds: i64,
+    /// Whether its data plane confirms changes (object status), so that nothing need be waited for.
+    pub confirms: bool,
+}
+
+/// One analysis template that the Rollout names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// Object name.
+    pub name: String,
+    /// ClusterAnalysisTemplate instead of AnalysisTemplate.
+    pub cluster_scope: bool,
+    /// Its spec.
+    pub spec: Seen<AnalysisTemplateSpec>,
+}
+
+/// One AnalysisRun of the Rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisRun {
+    /// Object name.
+    pub name: String,
+    /// Object uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When the API server created it.
+    pub created: Timestamp,
+    /// `spec.terminate`.
+    pub terminating: bool,
+    /// `status.phase`.
+    pub phase: AnalysisPhase,
+    /// `status.message`.
+    pub message: String,
+}
+
+impl AnalysisRun {
+    /// It will not change any more.
+    pub fn completed(&self) -> bool {
+        !matches!(self.phase, AnalysisPhase::Unset | AnalysisPhase::Pending | AnalysisPhase::Running)
+    }
+}
+
+/// A write that the API server refused for a reason that repeating does not cure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteRefusal {
+    /// The object, for people.
+    pub object: String,
+    /// What the API server said.
+    pub message: String,
+}
