@@ -7,8 +7,8 @@ addon() {
     prometheus-start) start_prometheus "${@:3}" ;;
     traefik-start) start_traefik "${@:3}" ;;
     prometheus-stop | traefik-stop) own_cluster; stop "$what"; say "$what is stopped" ;;
-    gateway-api-) apply_kinds gateway-api "$(module sigs.k8s.io/gateway-api)/config/crd/standard" ;;
-    istio-crds-) apply_kinds istio "$(module istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" ;;
+    gateway-api-) apply_kinds gateway-api "$(module crds sigs.k8s.io/gateway-api)/config/crd/standard" ;;
+    istio-crds-) apply_kinds istio "$(module crds istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" ;;
     *) die "usage: cluster addon prometheus start CONFIG | prometheus stop | traefik start [FLAG…] | traefik stop | gateway-api | istio-crds" ;;
   esac
 }
@@ -19,16 +19,20 @@ own_cluster() {
   is_up || die "the cluster is not up; start it with: just cluster up"
 }
 
-# start_prometheus CONFIG: in CONFIG, @KUBECONFIG@ stands for the admin kubeconfig (kubernetes_sd_configs.kubeconfig_file)
-# and @STATE@ for the state folder. The samples survive stop and start, until the cluster goes down.
+# start_prometheus CONFIG: in CONFIG, @KUBECONFIG@ stands for the admin kubeconfig and @STATE@ for the state folder.
+# The samples survive stop and start, until the cluster goes down.
 start_prometheus() {
+  local bin
   own_cluster
   [[ -r ${1:-} ]] || die "cannot read the Prometheus configuration '${1:-}'; usage: cluster addon prometheus start CONFIG"
   running prometheus && { say "prometheus already runs; stop it first for another configuration"; return; }
-  sed -e "s|@KUBECONFIG@|$STATE/admin.kubeconfig|g; s|@STATE@|$STATE|g" "$1" >"$STATE/prometheus.yaml"
+  bin=$("$TESTBED/build" discover)
+  sed -e "s|@KUBECONFIG@|$STATE/admin.kubeconfig|g; s|@STATE@|$STATE|g" "$1" | "$bin/discover" adapt >"$STATE/prometheus.yaml" ||
+    die "the Prometheus configuration $1 cannot be used (see above)"
+  running discover || start discover "$bin/discover" serve "$STATE/pki"
   start prometheus prometheus --config.file "$STATE/prometheus.yaml" --storage.tsdb.path "$STATE/prometheus" \
     --web.listen-address :9090 --web.enable-lifecycle --storage.tsdb.retention.time 6h
-  WATCHED=prometheus wait_until 30 "Prometheus ready" inside curl -fsS -m 2 http://127.0.0.1:9090/-/ready || exit 1
+  WATCHED="discover prometheus" wait_until 30 "Prometheus ready" inside curl -fsS -m 2 http://127.0.0.1:9090/-/ready || exit 1
   say "prometheus serves http://127.0.0.1:9090 inside the cluster's network (for pods: http://$NODE_ADDRESS:9090)"
 }
 
@@ -43,13 +47,6 @@ start_traefik() {
     --global.checknewversion=false --global.sendanonymoususage=false --log.level=INFO "$@"
   WATCHED=traefik wait_until 30 "Traefik ready" inside curl -fsS -m 2 http://127.0.0.1:8082/ping || exit 1
   say "traefik serves gateways on port 8000, its metrics on http://127.0.0.1:8082/metrics (controllerName: traefik.io/gateway-controller)"
-}
-
-# The folder of a Go module that testbed/crds pins; fetched once.
-module() {
-  cd "$TESTBED/crds"
-  GOFLAGS='' GOWORK=off go mod download "$1" || die "cannot fetch the Go module $1; is the module proxy reachable?"
-  GOFLAGS='' GOWORK=off go list -m -f '{{.Dir}}' "$1"
 }
 
 # Server-side, because these definitions are too large for the annotation of a client-side apply.

@@ -42,3 +42,11 @@ lock() {
   done
   die "the lock $file changes hands all the time; run the command again"
 }
+
+# module FOLDER MODULE: where the files of a Go module lie that testbed/FOLDER/go.mod pins; fetched once.
+module() (
+  cd "$TESTBED/$1"
+  export GOFLAGS='' GOWORK=off
+  go mod download "$2" >&2 || die "cannot fetch the Go module $2; is the module proxy reachable?"
+  go list -m -f '{{.Dir}}' "$2"
+)

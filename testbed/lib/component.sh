@@ -75,9 +75,16 @@ start_kube_proxy() {
     --proxy-mode nftables --cluster-cidr 10.244.0.0/16 --conntrack-max-per-core 0
 }
 
+# What kwok does to a fake object is told by "stages"; its module holds them, its binary does not.
 start_kwok() {
-  start kwok "$BIN/kwok" --kubeconfig "$STATE/admin.kubeconfig" --manage-all-nodes --node-ip "$NODE_ADDRESS" \
-    --cidr 10.244.0.0/16 --node-lease-duration-seconds 40
+  local stages file
+  stages=$(module . sigs.k8s.io/kwok)/kustomize/stage
+  for file in "$stages"/{node/fast/node-*,node/heartbeat-with-lease/node-*,pod/fast/pod-*}.yaml; do
+    printf -- '---\n'
+    cat "$file"
+  done >"$STATE/stages.yaml"
+  start kwok "$BIN/kwok" --kubeconfig "$STATE/admin.kubeconfig" --config "$STATE/stages.yaml" --manage-all-nodes \
+    --node-ip "$NODE_ADDRESS" --cidr 10.244.0.0/16 --node-lease-duration-seconds 40 --v warn
 }
 
 fake_nodes() {

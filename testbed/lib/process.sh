@@ -67,6 +67,7 @@ start() {
       </dev/null >>"$STATE/log/$name.log" 2>&1 9>&-
   ) &
   echo "$!" >"$STATE/pid/$name"
+  disown "$!" # bash need not report its end
 }
 
 # True if the component NAME runs: its recorded process is alive and still a member of the cluster's control group.
