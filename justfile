@@ -1,10 +1,66 @@
 # The recipes of Serin. Start them through ./dev, which installs what they need: ./dev test
+
 set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
 
 # List the recipes
 _default:
     @just --list --unsorted
 
-# The test cluster of this checkout: just cluster help
+# Watch releases go well and badly on a real cluster: demo [--keep]
+demo *ARGS:
+    @demo/run "$@"
+
+# Everything that must be green: check, all tests, and the fast end-to-end tests on a real cluster
+test: check gen-check oracle
+    cargo test --locked --workspace --exclude serin-e2e
+    testbed/go-tests
+    testbed/e2e fast
+
+# What CI runs
+ci: test
+
+# Format, lints, licences, dependency rules, scripts
+check: deps
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo deny --log-level error check bans licenses sources
+    @testbed/check-scripts
+
+# Prove that api, core, traffic and analysis reach no runtime, client or socket
+deps:
+    @testbed/check-purity
+
+# End-to-end tests: e2e [--keep] [fast | FILE | FILTER…]; FILE: a name in tests/e2e/tests without .rs
+e2e *ARGS:
+    @testbed/e2e "$@"
+
+# The loop under a simulated cluster, many seeds
+sim *ARGS:
+    cargo test --locked --release -p serin-testkit "$@"
+
+# Benchmarks
+bench *ARGS:
+    cargo bench --locked --workspace --exclude serin-e2e "$@"
+
+# The statistics against vectors of other implementations
+oracle:
+    cargo test --locked -p serin-analysis --test oracles
+
+# Write crds/ from crates/api
+gen:
+    cargo run --quiet --locked -p serin-api --example crdgen -- crds
+
+# Fail if crds/ is not what crates/api says
+gen-check: gen
+    @test -z "$(git status --porcelain -- crds)" || { git status --short -- crds; git --no-pager diff -- crds | head -n 60; echo "error: crds/ differs from crates/api; run 'just gen' and commit crds/" >&2; exit 1; }
+
+# The test cluster of this checkout: cluster up | down | status | kubectl … (cluster help says more)
+[no-exit-message]
 cluster *ARGS:
-    @testbed/cluster {{ ARGS }}
+    @testbed/cluster "$@"
+
+# Format all sources
+fmt:
+    cargo fmt --all
+    gofmt -w $(git ls-files '*.go')

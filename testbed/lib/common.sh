@@ -21,7 +21,9 @@ kubectl_helm_dir() { printf '%s/unpacked' "$(tool_dir "$KUBECTL_HELM_PACKAGE")";
 # Puts the tools of the cache in front of PATH: a user's own kubectl or just may be of any age.
 tools_on_path() {
   PATH=$(tool_dir "$JUST_PACKAGE")/bin:$(tool_dir "$TRAEFIK_PACKAGE")/bin:$(kubectl_helm_dir):$PATH
-  PATH=$PATH:$(tool_dir "$GO_PACKAGE")/bin:$CACHE/tools/cargo-deny-$CARGO_DENY_VERSION/bin:/usr/sbin:/sbin
+  # Fetched only where the machine's own Go is too old.
+  if [[ -d $(tool_dir "$GO_PACKAGE") ]]; then PATH=$(tool_dir "$GO_PACKAGE")/go/bin:$PATH; fi
+  PATH=$PATH:$CACHE/tools/cargo-deny-$CARGO_DENY_VERSION/bin:/usr/sbin:/sbin
   export PATH
 }
 
