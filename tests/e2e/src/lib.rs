@@ -1,1 +1,15 @@
-//! Shared fixtures of the end-to-end tests.
+//! What end-to-end tests share: a namespace and a controller per test, waiting on conditions, and a diagnosis on failure.
+//!
+//! The tests run on the cluster of `KUBECONFIG`. `just e2e` starts the testbed and sets what is needed; see
+//! `testbed/README.md` for the variables.
+
+pub mod audit;
+pub mod cluster;
+pub mod controller;
+pub mod load;
+pub mod manifest;
+pub mod scene;
+
+pub use cluster::Cluster;
+pub use controller::Controller;
+pub use scene::{Scene, play};

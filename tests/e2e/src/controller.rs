@@ -1,0 +1,90 @@
+//! The controller under test, as a process of its own: started, killed and started again.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use anyhow::{Context, Result};
+use tokio::process::{Child, Command};
+
+/// Ports of controllers under test; each takes two.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(18_090);
+
+/// A running controller that serves one namespace. Killed when dropped.
+pub struct Controller {
+    namespace: String,
+    binary: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+    metrics_port: u16,
+    health_port: u16,
+}
+
+impl Controller {
+    /// Starts the controller for one namespace, with the lease in that namespace.
+    ///
+    /// # Errors
+    /// The binary is not there: `just e2e` builds it.
+    pub async fn start(namespace: &str) -> Result<Self> {
+        let metrics_port = NEXT_PORT.fetch_add(2, Ordering::Relaxed);
+        let mut controller = Self {
+            namespace: namespace.to_owned(),
+            binary: target_binary("serin-controller"),
+            log: std::env::temp_dir().join(format!("serin-e2e-{namespace}.log")),
+            child: None,
+            metrics_port,
+            health_port: metrics_port + 1,
+        };
+        let _ = std::fs::remove_file(&controller.log);
+        controller.resume().await?;
+        Ok(controller)
+    }
+
+    /// Starts the process (again).
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn resume(&mut self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let child = Command::new(&self.binary)
+            .args(["--namespaced", "--namespace", &self.namespace])
+            .args(["--metricsport", &self.metrics_port.to_string()])
+            .args(["--healthzPort", &self.health_port.to_string()])
+            .env("POD_NAMESPACE", &self.namespace)
+            .env("RUST_LOG", "info,serin_controller=debug")
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {}", self.binary.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Ends the process as a crash would: SIGKILL.
+    ///
+    /// # Errors
+    /// It had ended already.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the controller does not run")?;
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let all: Vec<&str> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+/// A binary of the workspace: of `SERIN_BIN` when set, else of the debug build beside this test.
+pub fn target_binary(name: &str) -> PathBuf {
+    match std::env::var_os("SERIN_BIN") {
+        Some(folder) => PathBuf::from(folder).join(name),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug").join(name),
+    }
+}

@@ -1,0 +1,115 @@
+//! The objects that tests start from, as users would write them.
+
+/// A Rollout named `shop` with the demo's service as its pods, and `strategy` as YAML indented by four spaces.
+pub fn rollout(namespace: &str, version: &str, replicas: i32, strategy: &str) -> String {
+    format!(
+        r#"apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata:
+  name: shop
+  namespace: {namespace}
+spec:
+  replicas: {replicas}
+  progressDeadlineSeconds: 60
+  selector:
+    matchLabels: {{app: shop}}
+  template:
+    metadata:
+      labels: {{app: shop}}
+    spec:
+      terminationGracePeriodSeconds: 32
+      containers:
+      - name: shop
+        image: local/serin-demo:1
+        imagePullPolicy: IfNotPresent
+        args: [serve]
+        env:
+        - {{name: VERSION, value: {version}}}
+        ports:
+        - {{name: http, containerPort: 8080}}
+        readinessProbe:
+          httpGet: {{path: /readyz, port: http}}
+          periodSeconds: 1
+        resources:
+          requests: {{cpu: 10m, memory: 16Mi}}
+  strategy:
+    canary:
+{strategy}
+"#
+    )
+}
+
+/// A change of the version, as a merge patch of the Rollout: a new revision. `more` are further variables.
+pub fn version(version: &str, more: &[(&str, &str)]) -> serde_json::Value {
+    let mut env = vec![serde_json::json!({"name": "VERSION", "value": version})];
+    env.extend(more.iter().map(|(name, value)| serde_json::json!({"name": name, "value": value})));
+    serde_json::json!({"spec": {"template": {"spec": {"containers": [{
+        "name": "shop",
+        "image": "local/serin-demo:1",
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["serve"],
+        "env": env,
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+    }]}}}})
+}
+
+/// The Services of canary and stable.
+pub fn services(namespace: &str) -> String {
+    let service = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+             spec:\n  selector: {{app: shop}}\n  ports: [{{name: http, port: 80, targetPort: http}}]\n"
+        )
+    };
+    format!("{}---\n{}", service("shop-stable"), service("shop-canary"))
+}
+
+/// A Gateway of the testbed's Traefik, and an HTTPRoute between the two Services for `NAMESPACE.example`.
+pub fn http_route(namespace: &str) -> String {
+    format!(
+        r#"apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: traefik}}
+spec: {{controllerName: traefik.io/gateway-controller}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  gatewayClassName: traefik
+  listeners: [{{name: web, protocol: HTTP, port: 8000}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  parentRefs: [{{name: web}}]
+  hostnames: [{namespace}.example]
+  rules:
+  - backendRefs:
+    - {{name: shop-stable, port: 80, weight: 100}}
+    - {{name: shop-canary, port: 80, weight: 0}}
+"#
+    )
+}
+
+/// An Istio VirtualService between the two Services.
+pub fn virtual_service(namespace: &str) -> String {
+    format!(
+        r#"apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  hosts: [shop.example]
+  http:
+  - name: primary
+    route:
+    - destination: {{host: shop-stable}}
+      weight: 100
+    - destination: {{host: shop-canary}}
+      weight: 0
+"#
+    )
+}
