@@ -1,0 +1,89 @@
+//! Judges a latency shift against a margin: is the canary slower than "stable slowed by the allowed factor"? (judge 1.5)
+
+use super::buckets::{placement_variance, placements};
+use super::evidence::ALTERNATIVES;
+use super::histogram::Histogram;
+
+/// Further slowdowns that the alternatives bet on, on top of the null's.
+const STEPS: [f64; ALTERNATIVES] = [1.15, 1.3, 1.6, 2.5];
+
+/// One window of a latency comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shift {
+    /// Probability that a canary request is slower than a stable one, ties half.
+    pub superiority: f64,
+    /// The same for "stable slowed by the null factor": the margin.
+    pub null: f64,
+    /// Variance of `superiority` with dispersion.
+    pub variance: f64,
+    /// Log e-values against `superiority <= null`, one per alternative; all 0 without information.
+    pub log_e: [f64; ALTERNATIVES],
+}
+
+/// Compares two histograms of one ladder. `null_factor` = allowed slowdown to the power kappa (1.15^0.5), `phi` =
+/// dispersion factors. `None` when an arm is empty or the ladders differ.
+///
+/// `A_m = sum_k h_k (G_{k-1} + g_k / 2) / nS` with h = stable slowed by the factor; per alternative
+/// `l (A - A_m) - l^2 v / 2` with `l = (A_j - A_m) / v`.
+pub fn shift(canary: &Histogram, stable: &Histogram, null_factor: f64, phi: (f64, f64)) -> Option<Shift> {
+    if canary.bounds() != stable.bounds() {
+        return None;
+    }
+    let middles = placements(stable.counts())?;
+    let above = |counts: &[f64]| superiority(counts, &middles);
+    let observed = above(canary.counts())?;
+    let null = above(&stable.slowed(null_factor)?)?;
+    let variance = placement_variance(canary.counts(), stable.counts(), phi)?;
+    let mut log_e = [0.0; ALTERNATIVES];
+    for (log_e, step) in log_e.iter_mut().zip(STEPS) {
+        let bet = above(&stable.slowed(null_factor * step)?)? - null;
+        if bet > 0.0 && variance > 0.0 {
+            let l = bet / variance;
+            *log_e = l * (observed - null) - l * l * variance / 2.0;
+        }
+    }
+    Some(Shift { superiority: observed, null, variance, log_e })
+}
+
+/// Probability that a draw from `counts` exceeds one from the histogram with these mid-placements.
+fn superiority(counts: &[f64], middles: &[f64]) -> Option<f64> {
+    let total: f64 = counts.iter().sum();
+    let sum: f64 = counts.iter().zip(middles).map(|(count, middle)| count * middle).sum();
+    (total > 0.0).then(|| sum / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::histogram::tests::{DEFAULT_LADDER, lognormal};
+
+    #[test]
+    fn an_equal_canary_loses_the_bet_and_a_slow_one_wins_it() {
+        let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
+        let judge = |slower| {
+            let canary = lognormal(&DEFAULT_LADDER, slower, 0.6, 600.0);
+            shift(&canary, &stable, 1.15f64.sqrt(), (1.5, 1.5)).unwrap()
+        };
+        let (same, slow) = (judge(1.0), judge(1.3));
+        assert!((same.superiority - 0.5).abs() < 1e-12 && same.null > 0.51);
+        assert!(same.log_e.iter().all(|l| *l < 0.0), "{same:?}");
+        assert!(slow.log_e.iter().copied().fold(f64::MIN, f64::max) > 3.0, "{slow:?}");
+    }
+
+    #[test]
+    fn one_bucket_says_nothing() {
+        let stable = Histogram::new(vec![1.0, f64::INFINITY], vec![40.0, 0.0]).unwrap();
+        let canary = Histogram::new(vec![1.0, f64::INFINITY], vec![17.0, 0.0]).unwrap();
+        let seen = shift(&canary, &stable, 1.0, (1.0, 1.0)).unwrap();
+        assert_eq!(seen.log_e, [0.0; 4]);
+    }
+
+    #[test]
+    fn different_ladders_or_an_empty_arm_have_no_shift() {
+        let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
+        let none = Histogram::new(DEFAULT_LADDER.to_vec(), vec![0.0; 12]).unwrap();
+        assert_eq!(shift(&none, &stable, 1.07, (1.0, 1.0)), None);
+        let other = Histogram::new(vec![1.0, f64::INFINITY], vec![1.0, 1.0]).unwrap();
+        assert_eq!(shift(&other, &stable, 1.07, (1.0, 1.0)), None);
+    }
+}
