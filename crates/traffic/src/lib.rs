@@ -1,1 +1,41 @@
-//! Translates a Split to and from one kind of routing object.
+//! Translates a Split to and from one kind of routing object; pure, without client, socket or clock.
+//!
+//! [`routers`] reads the traffic routing of a Rollout and gives one [`Router`] for each kind of routing object that it
+//! names. The shell fetches what a router [needs](Router::needs), asks for a [`report`] to plan from, and performs the
+//! writes that a router [renders](Router::render) for the split of the plan. [`service`] does the same for the
+//! selectors of Services.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod fork;
+mod gateway_api;
+mod istio;
+mod object;
+mod patch;
+mod refusal;
+mod router;
+mod routers;
+pub mod service;
+mod traefik;
+
+pub use gateway_api::GatewayApi;
+pub use istio::{Istio, release_destination_rule};
+pub use refusal::{Cause, Refusal, Role};
+pub use router::{Capabilities, Objects, Router, report};
+pub use routers::{ApiVersions, backends, routers};
+pub use traefik::Traefik;

@@ -1,0 +1,207 @@
+//! Translates a Split to and from the routes of the Gateway API: HTTPRoute, GRPCRoute, TLSRoute and TCPRoute.
+//!
+//! A route is taken as applied when every gateway that reported on it says Accepted and ResolvedRefs of its current
+//! generation. That is the word of a control plane: its proxies follow within [`PROPAGATION_SECONDS`]. A controller
+//! that writes no `status.parents` (the Gateway API demands it) leaves the split unknown: weights are still written, but
+//! no step passes and no pod is taken away on the strength of them, and the report says why.
+
+use serde_json::Value;
+use serin_core::seen::ObjectKey;
+use serin_core::split::{Backends, Effective, Split, Weight};
+use serin_core::write::Write;
+
+use self::config::{Config, Label, Route};
+use self::status::Standing;
+use crate::fork::{Fork, Found, Odd, Reading, Slot};
+use crate::object;
+use crate::patch::Patch;
+use crate::refusal::{Cause, Refusal, Role};
+use crate::router::{Capabilities, Objects, Router, Sight};
+use crate::routers::ApiVersions;
+
+mod config;
+mod header_rule;
+mod status;
+
+pub(crate) use self::config::NAME;
+
+/// Traefik writes the status when it has built a configuration, and takes that up at most once in 2 s
+/// (providersThrottleDuration); Envoy Gateway and istiod push within a second of theirs. The rest is reserve.
+const PROPAGATION_SECONDS: i64 = 5;
+
+/// The routes that the configuration of the Gateway API plugin names.
+#[derive(Clone, Debug)]
+pub struct GatewayApi {
+    routes: Vec<Route>,
+    label: Option<Label>,
+    total: Weight,
+}
+
+impl GatewayApi {
+    /// The router of `trafficRouting.plugins["argoproj-labs/gatewayAPI"]` of a Rollout in `namespace`; weights sum to
+    /// `total`.
+    ///
+    /// # Errors
+    /// The configuration cannot be read, names no route, or asks for route selectors.
+    pub fn new(
+        config: &Value,
+        namespace: &str,
+        total: Weight,
+        versions: &ApiVersions,
+    ) -> Result<Self, serin_api::Problem> {
+        let Config { routes, label } = Config::read(config, namespace, versions)?;
+        Ok(Self { routes, label, total })
+    }
+
+    fn render_route(
+        &self,
+        route: &Route,
+        object: &Value,
+        backends: &Backends,
+        want: &Split,
+    ) -> Option<Write> {
+        let Found { forks, .. } = route.find(object, backends);
+        let mut patch = Patch::default();
+        for fork in &forks {
+            fork.render(&mut patch, want.total, want.canary);
+        }
+        if let Some(Label { key, value }) = &self.label {
+            if want.canary.0 > 0 && !forks.is_empty() {
+                patch.put_entry(object, "/metadata/labels", key, value);
+            } else if want.canary.0 == 0 {
+                patch.drop_entry(object, "/metadata/labels", key, value);
+            }
+        }
+        let headers = if route.header_rules() { want.headers.as_slice() } else { &[] };
+        header_rule::render(&mut patch, (&route.key.namespace, object), headers, backends, &forks);
+        patch.into_write(&route.key)
+    }
+}
+
+impl Route {
+    /// The rules with both Services. Rules that steps added, and those of the user with one Service or none, are not
+    /// weighted.
+    fn find(&self, object: &Value, backends: &Backends) -> Found {
+        let mut found = Found::default();
+        for (index, rule) in object::list(object, "/spec/rules").iter().enumerate() {
+            if header_rule::is_managed(rule, &self.key.namespace, backends) {
+                found.headers.extend(object::text(rule, "name").map(str::to_owned));
+                continue;
+            }
+            let pointer = format!("/spec/rules/{index}");
+            let refs = object::list(rule, "/backendRefs").iter().enumerate();
+            let entries = refs.map(|(index, entry)| {
+                let slot = Slot {
+                    path: format!("{pointer}/backendRefs/{index}"),
+                    identity: identity(entry),
+                    written: entry.get("weight").cloned(),
+                    otherwise: 1,
+                };
+                (role(entry, &self.key.namespace, backends), slot)
+            });
+            match Fork::sort(pointer.clone(), guards(rule, &pointer), entries) {
+                Ok(fork) => found.forks.push(fork),
+                Err(Odd::Missing(_)) => {}
+                Err(Odd::Twice(role)) => found.complain(self.twice(role, pointer, backends)),
+            }
+        }
+        if found.forks.is_empty() {
+            let Backends { canary_service, stable_service, namespace, .. } = backends.clone();
+            let object = self.key.clone();
+            found.complain(Cause::BackendsMissing {
+                object,
+                canary: canary_service,
+                stable: stable_service,
+                namespace,
+            });
+        }
+        found
+    }
+
+    fn twice(&self, role: Role, path: String, backends: &Backends) -> Cause {
+        let name = match role {
+            Role::Canary => backends.canary_service.clone(),
+            Role::Stable => backends.stable_service.clone(),
+        };
+        Cause::DestinationTwice { object: self.key.clone(), path, role, what: "Service", name }
+    }
+
+    fn refuse(&self, cause: Cause) -> Refusal {
+        Refusal { path: self.path.clone(), value: self.key.name.clone(), cause }
+    }
+}
+
+/// A Service of the Rollout's namespace, told apart by its name.
+pub(super) fn role(entry: &Value, namespace: &str, backends: &Backends) -> Option<Role> {
+    let service = matches!(object::text(entry, "kind"), None | Some("Service"))
+        && matches!(object::text(entry, "group"), None | Some(""));
+    let here = object::text(entry, "namespace").unwrap_or(namespace) == backends.namespace;
+    let name = object::text(entry, "name").filter(|name| service && here && !name.is_empty())?;
+    [(Role::Canary, &backends.canary_service), (Role::Stable, &backends.stable_service)]
+        .into_iter()
+        .find_map(|(role, service)| (service == name).then_some(role))
+}
+
+fn identity(entry: &Value) -> Vec<(&'static str, Value)> {
+    let fields = ["name", "namespace"].into_iter();
+    fields.filter_map(|field| Some((field, entry.get(field)?.clone()))).collect()
+}
+
+/// A rule is known by its name or, without one, by what it matches.
+fn guards(rule: &Value, pointer: &str) -> Vec<(String, Value)> {
+    let known = ["name", "matches"].into_iter().find_map(|field| Some((field, rule.get(field)?)));
+    known.into_iter().map(|(field, value)| (format!("{pointer}/{field}"), value.clone())).collect()
+}
+
+impl Router for GatewayApi {
+    fn name(&self) -> String {
+        self.routes.iter().map(|route| route.key.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            headers: self.routes.iter().any(Route::header_rules),
+            mirrors: false,
+            max_weight: true,
+            additional: false,
+            confirms: false,
+            propagation_seconds: PROPAGATION_SECONDS,
+        }
+    }
+
+    fn needs(&self) -> Vec<ObjectKey> {
+        self.routes.iter().map(|route| route.key.clone()).collect()
+    }
+
+    fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
+        self.routes.iter().find_map(|route| match Sight::of(seen, &route.key) {
+            Sight::Absent => Some(route.refuse(Cause::Missing { object: route.key.clone() })),
+            Sight::Fresh(object) | Sight::Stale(object) => {
+                route.find(object, backends).wrong.map(|cause| route.refuse(cause))
+            }
+            Sight::Unknown(_) => None,
+        })
+    }
+
+    fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {
+        let mut reading = Reading::of(self.total);
+        for route in &self.routes {
+            let sight = Sight::of(seen, &route.key);
+            reading.look(&route.key, &sight, |object| route.find(object, backends));
+            match sight.object().map(status::standing) {
+                Some(Standing::Waiting) => reading.wait(),
+                Some(Standing::Doubtful(why)) => reading.doubt(format!("{}: {why}", route.key)),
+                Some(Standing::Accepted) | None => {}
+            }
+        }
+        reading.effective()
+    }
+
+    fn render(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write> {
+        let fresh = self.routes.iter().filter_map(|route| match Sight::of(seen, &route.key) {
+            Sight::Fresh(object) => self.render_route(route, object, backends, want),
+            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
+        });
+        fresh.collect()
+    }
+}

@@ -1,0 +1,207 @@
+//! Translates a Split to and from Istio VirtualServices, and DestinationRules when the revisions are subsets.
+//!
+//! Istio reports no proxies that follow (its condition `Reconciled` is heard where a version writes it), so a change is
+//! taken as followed after [`PROPAGATION_SECONDS`].
+//!
+//! With subsets two objects must agree, and any subset of their writes must be safe. So a subset gets weight only while
+//! it is seen to select its revision, the canary subset changes its revision only while it is seen to have no traffic,
+//! and stable's only to a revision that the plan already calls stable, which has all its pods.
+
+use serde_json::Value;
+use serin_api::{IstioTrafficRouting, IstioVirtualService};
+use serin_core::seen::ObjectKey;
+use serin_core::split::{Backends, Effective, PERCENT, Split, Weight};
+use serin_core::write::Write;
+
+use self::destination_rule::DestinationRule;
+use self::virtual_service::{Roles, VirtualService};
+use crate::fork::{Found, Reading};
+use crate::patch::Patch;
+use crate::refusal::{Cause, Refusal, Role};
+use crate::router::{Capabilities, Objects, Router, Sight};
+
+mod destination_rule;
+mod managed_route;
+mod virtual_service;
+
+pub use self::destination_rule::release as release_destination_rule;
+
+/// istiod waits for quiet at most 10 s before it pushes (PILOT_DEBOUNCE_MAX); 5 s are left for the push to arrive.
+/// Usual is less than a second.
+const PROPAGATION_SECONDS: i64 = 15;
+
+const GROUP: &str = "networking.istio.io";
+
+/// VirtualServices, and the DestinationRule of their subsets.
+#[derive(Clone, Debug)]
+pub struct Istio {
+    services: Vec<VirtualService>,
+    rule: Option<DestinationRule>,
+}
+
+impl Istio {
+    /// The router of `spec.strategy.canary.trafficRouting.istio` of a Rollout in `namespace`; `version` is that of the
+    /// API group, the objects are the same in all.
+    pub fn new(spec: &IstioTrafficRouting, namespace: &str, version: &str) -> Self {
+        const PATH: &str = "spec.strategy.canary.trafficRouting.istio";
+        let service =
+            |path: String, spec: &IstioVirtualService| VirtualService::new(spec, path, namespace, version);
+        let single = spec.virtual_service.iter().map(|spec| service(format!("{PATH}.virtualService"), spec));
+        let several = spec.virtual_services.iter().flatten().enumerate();
+        let several = several.map(|(index, spec)| service(format!("{PATH}.virtualServices[{index}]"), spec));
+        let rule = spec.destination_rule.as_ref();
+        Self {
+            services: single.chain(several).collect(),
+            rule: rule.map(|rule| {
+                DestinationRule::new(rule, format!("{PATH}.destinationRule"), namespace, version)
+            }),
+        }
+    }
+
+    fn roles<'r>(&'r self, backends: &'r Backends) -> Roles<'r> {
+        Roles { backends, subsets: self.rule.as_ref().map(DestinationRule::subsets) }
+    }
+
+    /// What the VirtualServices show, before the DestinationRule has been asked what their subsets are.
+    fn reading(&self, backends: &Backends, seen: &Objects) -> Reading {
+        let roles = self.roles(backends);
+        let mut reading = Reading::of(PERCENT);
+        for service in &self.services {
+            let sight = Sight::of(seen, &service.key);
+            if sight.object().is_some_and(|object| !virtual_service::reconciled(object)) {
+                reading.wait();
+            }
+            reading.look(&service.key, &sight, |object| service.find(object, &roles));
+        }
+        reading
+    }
+
+    /// What may be asked of the VirtualServices now; `None` leaves their weights alone until the subsets follow.
+    fn permitted(&self, backends: &Backends, want: &Split, seen: &Objects) -> Option<Split> {
+        let Some(rule) = &self.rule else {
+            return Some(want.clone());
+        };
+        match Sight::of(seen, &rule.key) {
+            Sight::Fresh(object) if !rule.follows(object, Role::Stable, backends) => None,
+            Sight::Fresh(object) if !rule.follows(object, Role::Canary, backends) => {
+                Some(Split::all_stable(want.total))
+            }
+            Sight::Fresh(_) => Some(want.clone()),
+            Sight::Stale(_) => None,
+            // The way back to stable needs no news of the DestinationRule.
+            Sight::Absent | Sight::Unknown(_) => {
+                let shown = self.reading(backends, seen).canary()?;
+                let back = want.canary <= shown && want.headers.is_empty() && want.mirrors.is_empty();
+                back.then(|| want.clone())
+            }
+        }
+    }
+
+    /// No VirtualService is seen to send anything to the canary subset.
+    fn canary_unused(&self, backends: &Backends, seen: &Objects) -> bool {
+        let roles = self.roles(backends);
+        self.services.iter().all(|service| match Sight::of(seen, &service.key) {
+            Sight::Fresh(object) => {
+                let Found { forks, headers, mirrors, wrong } = service.find(object, &roles);
+                let idle = forks.iter().all(|fork| fork.canary.weight() == 0);
+                wrong.is_none() && idle && headers.is_empty() && mirrors.is_empty()
+            }
+            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => false,
+        })
+    }
+
+    fn render_rule(&self, backends: &Backends, seen: &Objects) -> Option<Write> {
+        let rule = self.rule.as_ref()?;
+        match Sight::of(seen, &rule.key) {
+            Sight::Fresh(object) => rule.render(object, backends, self.canary_unused(backends, seen)),
+            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
+        }
+    }
+
+    fn render_service(
+        &self,
+        service: &VirtualService,
+        object: &Value,
+        want: &Split,
+        roles: &Roles,
+    ) -> Option<Write> {
+        let Found { forks, .. } = service.find(object, roles);
+        let mut patch = Patch::default();
+        for fork in &forks {
+            fork.render(&mut patch, want.total, want.canary);
+        }
+        managed_route::render(&mut patch, (service, object), want, roles, &forks);
+        patch.into_write(&service.key)
+    }
+}
+
+impl Router for Istio {
+    fn name(&self) -> String {
+        self.services.iter().map(|service| service.key.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            headers: true,
+            mirrors: true,
+            max_weight: false,
+            additional: false,
+            confirms: false,
+            propagation_seconds: PROPAGATION_SECONDS,
+        }
+    }
+
+    fn needs(&self) -> Vec<ObjectKey> {
+        let services = self.services.iter().map(|service| service.key.clone());
+        services.chain(self.rule.iter().map(|rule| rule.key.clone())).collect()
+    }
+
+    fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
+        let roles = self.roles(backends);
+        let of_service = |service: &VirtualService| match Sight::of(seen, &service.key) {
+            Sight::Absent => Some(service.refuse(Cause::Missing { object: service.key.clone() })),
+            Sight::Fresh(object) | Sight::Stale(object) => {
+                service.find(object, &roles).wrong.map(|cause| service.refuse(cause))
+            }
+            Sight::Unknown(_) => None,
+        };
+        let of_rule = |rule: &DestinationRule| rule.refusal(&Sight::of(seen, &rule.key), backends);
+        self.services.iter().find_map(of_service).or_else(|| self.rule.as_ref().and_then(of_rule))
+    }
+
+    fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {
+        let mut reading = self.reading(backends, seen);
+        if let Some(rule) = &self.rule {
+            let sight = Sight::of(seen, &rule.key);
+            match &sight {
+                Sight::Absent => reading.doubt(format!("{} not found", rule.key)),
+                Sight::Unknown(why) => reading.doubt(why.clone()),
+                Sight::Stale(_) => reading.wait(),
+                Sight::Fresh(_) => {}
+            }
+            let canary = reading.canary().unwrap_or(Weight(0));
+            let lags = |role, weight: Weight| {
+                weight.0 > 0 && sight.object().is_some_and(|object| !rule.follows(object, role, backends))
+            };
+            // Weight on a subset that selects another revision is not the weight that was asked for.
+            if lags(Role::Canary, canary) || lags(Role::Stable, Weight(PERCENT.0.saturating_sub(canary.0))) {
+                reading.wait();
+            }
+        }
+        reading.effective()
+    }
+
+    fn render(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write> {
+        let mut writes: Vec<Write> = self.render_rule(backends, seen).into_iter().collect();
+        let Some(want) = self.permitted(backends, want, seen) else {
+            return writes;
+        };
+        let roles = self.roles(backends);
+        for service in &self.services {
+            if let Sight::Fresh(object) = Sight::of(seen, &service.key) {
+                writes.extend(self.render_service(service, object, &want, &roles));
+            }
+        }
+        writes
+    }
+}

@@ -1,0 +1,139 @@
+//! Translates a Split to and from the weights of a TraefikService.
+
+use serde_json::Value;
+use serin_api::TraefikTrafficRouting;
+use serin_core::seen::ObjectKey;
+use serin_core::split::{Backends, Effective, PERCENT, Split};
+use serin_core::write::Write;
+
+use crate::fork::{Fork, Found, Odd, Reading, Slot};
+use crate::object;
+use crate::patch::Patch;
+use crate::refusal::{Cause, Refusal, Role};
+use crate::router::{Capabilities, Objects, Router, Sight};
+
+/// Traefik takes up a change at most once in 2 s (providersThrottleDuration), and has no status to say so; 3 s are
+/// left for the watch and for building the new configuration.
+const PROPAGATION_SECONDS: i64 = 5;
+
+const SERVICES: &str = "/spec/weighted/services";
+
+/// A TraefikService with `spec.weighted`.
+#[derive(Clone, Debug)]
+pub struct Traefik {
+    key: ObjectKey,
+}
+
+impl Traefik {
+    /// The router of `spec.strategy.canary.trafficRouting.traefik` of a Rollout in `namespace`.
+    pub fn new(spec: &TraefikTrafficRouting, namespace: &str) -> Self {
+        let name = &spec.weighted_traefik_service_name;
+        Self { key: ObjectKey::new("traefik.io", "v1alpha1", "TraefikService", namespace, name) }
+    }
+
+    fn find(&self, object: &Value, backends: &Backends) -> Found {
+        match self.fork(object, backends) {
+            Ok(fork) => Found { forks: vec![fork], ..Found::default() },
+            Err(cause) => Found { wrong: Some(*cause), ..Found::default() },
+        }
+    }
+
+    fn fork(&self, object: &Value, backends: &Backends) -> Result<Fork, Box<Cause>> {
+        let entries =
+            object.pointer(SERVICES).and_then(Value::as_array).ok_or_else(|| Cause::EntryMissing {
+                object: self.key.clone(),
+                words: "spec.weighted.services was not found in traefik service manifest",
+                path: SERVICES,
+                name: backends.stable_service.clone(),
+            })?;
+        let entries = entries.iter().enumerate().map(|(index, entry)| {
+            let name = object::text(entry, "name").unwrap_or_default();
+            let slot = Slot {
+                path: format!("{SERVICES}/{index}"),
+                identity: vec![("name", Value::from(name))],
+                written: entry.get("weight").cloned(),
+                otherwise: 1,
+            };
+            (role(entry, backends), slot)
+        });
+        let fork = Fork::sort(SERVICES.to_owned(), Vec::new(), entries);
+        fork.map_err(|odd| Box::new(self.cause(odd, backends)))
+    }
+
+    fn cause(&self, odd: Odd, backends: &Backends) -> Cause {
+        let object = self.key.clone();
+        let (Odd::Missing(role) | Odd::Twice(role)) = odd;
+        let (words, name) = match role {
+            Role::Canary => ("traefik canary service was not found", backends.canary_service.clone()),
+            Role::Stable => ("traefik stable service was not found", backends.stable_service.clone()),
+        };
+        match odd {
+            Odd::Missing(_) => Cause::EntryMissing { object, words, path: SERVICES, name },
+            Odd::Twice(_) => {
+                Cause::DestinationTwice { object, path: SERVICES.to_owned(), role, what: "Service", name }
+            }
+        }
+    }
+
+    fn refuse(&self, cause: Cause) -> Refusal {
+        let path = "spec.strategy.canary.trafficRouting.traefik.weightedTraefikServiceName".to_owned();
+        Refusal { path, value: self.key.name.clone(), cause }
+    }
+}
+
+/// A Kubernetes Service of the Rollout's namespace, told apart by its name.
+fn role(entry: &Value, backends: &Backends) -> Option<Role> {
+    let service = matches!(object::text(entry, "kind"), None | Some("Service"));
+    let here = object::text(entry, "namespace").is_none_or(|namespace| namespace == backends.namespace);
+    let name = object::text(entry, "name").filter(|name| service && here && !name.is_empty())?;
+    [(Role::Canary, &backends.canary_service), (Role::Stable, &backends.stable_service)]
+        .into_iter()
+        .find_map(|(role, service)| (service == name).then_some(role))
+}
+
+impl Router for Traefik {
+    fn name(&self) -> String {
+        self.key.to_string()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            headers: false,
+            mirrors: false,
+            max_weight: false,
+            additional: false,
+            confirms: false,
+            propagation_seconds: PROPAGATION_SECONDS,
+        }
+    }
+
+    fn needs(&self) -> Vec<ObjectKey> {
+        vec![self.key.clone()]
+    }
+
+    fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
+        let cause = match Sight::of(seen, &self.key) {
+            Sight::Absent => Cause::Missing { object: self.key.clone() },
+            Sight::Fresh(object) | Sight::Stale(object) => *self.fork(object, backends).err()?,
+            Sight::Unknown(_) => return None,
+        };
+        Some(self.refuse(cause))
+    }
+
+    fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {
+        let mut reading = Reading::of(PERCENT);
+        reading.look(&self.key, &Sight::of(seen, &self.key), |object| self.find(object, backends));
+        reading.effective()
+    }
+
+    fn render(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write> {
+        let Sight::Fresh(object) = Sight::of(seen, &self.key) else {
+            return Vec::new();
+        };
+        let mut patch = Patch::default();
+        for fork in &self.find(object, backends).forks {
+            fork.render(&mut patch, want.total, want.canary);
+        }
+        patch.into_write(&self.key).into_iter().collect()
+    }
+}

@@ -1,0 +1,200 @@
+//! What holds for every router and every case: the laws of the `Router` trait.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use serin_core::seen::Seen;
+use serin_core::split::Effective;
+use serin_traffic::Objects;
+
+use crate::case::{Case, apply, cases, report};
+
+fn usable() -> impl Iterator<Item = Case> {
+    cases().into_iter().filter(|case| case.refusals(&case.seen).is_empty())
+}
+
+/// Rounds of writes that a case may take: subsets of a DestinationRule come before, or after, the weights on them.
+fn rounds(case: &Case) -> usize {
+    let subsets = case.seen.keys().any(|key| key.kind == "DestinationRule");
+    if subsets { 4 } else { 1 }
+}
+
+#[test]
+fn render_after_apply_is_empty() {
+    for case in usable() {
+        let (_, rounds_taken) = case.settle(&case.seen);
+        assert!(rounds_taken <= rounds(&case), "{}: {rounds_taken} rounds", case.name);
+    }
+}
+
+#[test]
+fn effective_after_apply_is_the_wish_or_pending() {
+    for case in usable() {
+        let (mut seen, _) = case.settle(&case.seen);
+        let wish = (case.split.canary, case.split.total);
+        for effective in case.effective(&seen) {
+            let (Effective::Pending(split) | Effective::Applied(split)) = &effective else { continue };
+            assert_eq!((split.canary, split.total), wish, "{}: {effective:?}", case.name);
+        }
+        report(&mut seen);
+        let unsaid = case.name.ends_with("unreported") || case.name.ends_with("rejected");
+        for effective in case.effective(&seen).into_iter().filter(|_| !unsaid) {
+            let Effective::Applied(split) = effective else { panic!("{}: {effective:?}", case.name) };
+            assert_eq!((split.canary, split.total), wish, "{}", case.name);
+            let names = |given: Vec<&String>| given.into_iter().cloned().collect::<BTreeSet<_>>();
+            let wished = names(case.split.headers.iter().map(|route| &route.name).collect());
+            let shown = names(split.headers.iter().map(|route| &route.name).collect());
+            assert!(
+                wished.is_subset(&shown) && wished.is_empty() == shown.is_empty(),
+                "{}: {shown:?}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_but_owned_paths_is_changed() {
+    for case in usable() {
+        let (after, _) = case.settle(&case.seen);
+        assert_eq!(masked(&case, &case.seen), masked(&case, &after), "{}", case.name);
+    }
+}
+
+#[test]
+fn any_subset_of_the_writes_in_any_order_leads_to_the_same_end() {
+    for case in usable() {
+        let writes = case.render(&case.seen);
+        let (end, _) = case.settle(&case.seen);
+        for subset in 0_u32..1 << writes.len() {
+            let chosen = |index: &usize| subset & (1 << index) != 0;
+            for order in [false, true] {
+                let mut seen = case.seen.clone();
+                let mut indices: Vec<_> = (0..writes.len()).filter(chosen).collect();
+                if order {
+                    indices.reverse();
+                }
+                for index in indices {
+                    apply(&mut seen, &writes[index]).unwrap();
+                }
+                assert_eq!(bare(&case.settle(&seen).0), bare(&end), "{}: subset {subset:b}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_fresh_is_neither_written_nor_read_as_done() {
+    for case in usable() {
+        for key in case.seen.keys() {
+            for unseen in [Seen::Absent, Seen::Failed("no answer".to_owned()), stale(&case.seen[key])] {
+                let mut seen = case.seen.clone();
+                seen.insert(key.clone(), unseen.clone());
+                let written = case.render(&seen).iter().any(|write| write.object == *key);
+                assert!(!written, "{}: {key} {unseen:?}", case.name);
+                for effective in case.effective(&seen) {
+                    let done = matches!(effective, Effective::Applied(_));
+                    assert!(!done, "{}: {key} {unseen:?} {effective:?}", case.name);
+                }
+            }
+        }
+    }
+}
+
+fn stale(seen: &Seen<Value>) -> Seen<Value> {
+    Seen::Stale(seen.fresh().unwrap().clone())
+}
+
+/// The objects without the numbers that the API server keeps.
+pub(crate) fn bare(seen: &Objects) -> Vec<Value> {
+    let objects = seen.values().filter_map(Seen::fresh).cloned();
+    objects
+        .map(|mut object| {
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.remove("resourceVersion");
+            metadata.remove("generation");
+            object
+        })
+        .collect()
+}
+
+/// The objects without what routers own: weights of the two destinations, rules of managed routes, hashes of subsets and
+/// selectors, the managed-by annotation, the in-progress label.
+fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
+    let mut objects = bare(seen);
+    for object in &mut objects {
+        for (map, key) in [
+            ("/metadata/annotations", "argo-rollouts.argoproj.io/managed-by-rollouts"),
+            ("/metadata/labels", "rollouts.argoproj.io/gatewayapi-canary"),
+            ("/metadata/labels", "shop/canary"),
+            ("/spec/selector", "rollouts-pod-template-hash"),
+        ] {
+            let (parent, field) = map.rsplit_once('/').unwrap();
+            let parent = object.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
+            if let Some(entries) = parent.get_mut(field).and_then(Value::as_object_mut) {
+                entries.remove(key);
+                if entries.is_empty() {
+                    parent.remove(field);
+                }
+            }
+        }
+        let spec = &mut object["spec"];
+        for subset in spec.get_mut("subsets").and_then(Value::as_array_mut).into_iter().flatten() {
+            let name = subset["name"].as_str().unwrap().to_owned();
+            if matches!(name.as_str(), "canary" | "stable")
+                && let Some(labels) = subset.get_mut("labels").and_then(Value::as_object_mut)
+            {
+                labels.remove("rollouts-pod-template-hash");
+                if labels.is_empty() {
+                    subset.as_object_mut().unwrap().remove("labels");
+                }
+            }
+        }
+        for section in ["http", "tls", "tcp", "rules"] {
+            if let Some(rules) = spec.get_mut(section).and_then(Value::as_array_mut) {
+                rules.retain(|rule| !is_managed(case, rule));
+                rules.iter_mut().for_each(mask_rule);
+            }
+        }
+        if let Some(services) = spec.pointer_mut("/weighted/services").and_then(Value::as_array_mut) {
+            services.iter_mut().for_each(mask_entry);
+        }
+    }
+    objects
+}
+
+fn is_managed(case: &Case, rule: &Value) -> bool {
+    let name = rule["name"].as_str().unwrap_or_default();
+    let base = name
+        .rsplit_once('-')
+        .filter(|(_, index)| index.parse::<u32>().is_ok())
+        .map_or(name, |(base, _)| base);
+    [name, base].iter().any(|name| case.backends.managed_routes.iter().any(|managed| managed == name))
+}
+
+fn mask_rule(rule: &mut Value) {
+    for list in ["route", "backendRefs"] {
+        let entries = rule.get_mut(list).and_then(Value::as_array_mut);
+        let entries: Vec<_> = entries.into_iter().flatten().collect();
+        let both = ["canary", "stable"].iter().all(|role| entries.iter().any(|entry| is(entry, role)));
+        if both {
+            entries.into_iter().for_each(mask_entry);
+        }
+    }
+}
+
+fn mask_entry(entry: &mut Value) {
+    if is(entry, "canary") || is(entry, "stable") {
+        entry.as_object_mut().unwrap().remove("weight");
+    }
+}
+
+/// Told apart by the words of the test objects, not by the code under test.
+fn is(entry: &Value, role: &str) -> bool {
+    let service = format!("web-{role}");
+    let host = entry["destination"]["host"].as_str().unwrap_or_default();
+    host == service
+        || host.starts_with(&format!("{service}.shop"))
+        || entry["destination"]["subset"] == role
+        || entry["name"] == service.as_str()
+}

@@ -1,0 +1,175 @@
+//! Which routers a Rollout has, what is refused by name, and what is taken off objects that it names no more.
+
+use serde_json::{Value, json};
+use serin_api::Rollout;
+use serin_core::seen::{ObjectKey, Seen};
+use serin_core::split::Effective;
+use serin_core::world::RouterReport;
+use serin_core::write::Write;
+use serin_traffic::{ApiVersions, Objects, backends, release_destination_rule, report, routers, service};
+
+use crate::case::{apply, key};
+
+fn rollout(canary: Value) -> Rollout {
+    let mut strategy = json!({"canaryService": "web-canary", "stableService": "web-stable"});
+    strategy.as_object_mut().unwrap().extend(canary.as_object().unwrap().clone());
+    serde_json::from_value(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"strategy": {"canary": strategy}},
+    }))
+    .unwrap()
+}
+
+fn names(canary: Value) -> Vec<String> {
+    let routers = routers(&rollout(canary), &ApiVersions::default()).unwrap();
+    routers.iter().map(|router| router.name()).collect()
+}
+
+#[test]
+fn a_rollout_has_one_router_for_each_kind_it_names_in_a_fixed_order() {
+    assert_eq!(names(json!({})), Vec::<String>::new());
+    let all = json!({"trafficRouting": {
+        "plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web", "grpcRoutes": [{"name": "api"}]}},
+        "traefik": {"weightedTraefikServiceName": "web"},
+        "istio": {"virtualServices": [{"name": "a"}, {"name": "b.edge.svc.cluster.local"}]},
+    }});
+    let expected = [
+        "VirtualService shop/a, VirtualService edge/b",
+        "TraefikService shop/web",
+        "HTTPRoute shop/web, GRPCRoute shop/api",
+    ];
+    assert_eq!(names(all), expected);
+}
+
+#[test]
+fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
+    const ROUTING: &str = "spec.strategy.canary.trafficRouting";
+    let traefik = json!({"weightedTraefikServiceName": "web"});
+    let istio = json!({"virtualService": {"name": "web"}});
+    let header = json!([{"setHeaderRoute": {"name": "staff", "match": []}}]);
+    let mirror = json!([{"pause": {}}, {"setMirrorRoute": {"name": "copy"}}]);
+    let experiment =
+        json!([{"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}]);
+    for (canary, path, words) in [
+        (
+            json!({"trafficRouting": {"nginx": {}}}),
+            format!("{ROUTING}.nginx"),
+            "does not support this router yet",
+        ),
+        (json!({"trafficRouting": {"plugins": {"a/b": {}}}}), format!("{ROUTING}.plugins[\"a/b\"]"), "yet"),
+        (json!({"trafficRouting": {"istio": {}}}), format!("{ROUTING}.istio"), "must be configured"),
+        (
+            json!({"trafficRouting": {"istio": istio, "maxTrafficWeight": 1000}}),
+            format!("{ROUTING}.maxTrafficWeight"),
+            "VirtualService shop/web cannot",
+        ),
+        (
+            json!({"trafficRouting": {"traefik": traefik}, "steps": header}),
+            "spec.strategy.canary.steps[0].setHeaderRoute".to_owned(),
+            "none of TraefikService shop/web routes by header",
+        ),
+        (
+            json!({"trafficRouting": {"traefik": traefik}, "steps": mirror}),
+            "spec.strategy.canary.steps[1].setMirrorRoute".to_owned(),
+            "mirrors requests",
+        ),
+        (
+            json!({"trafficRouting": {"istio": istio}, "steps": experiment}),
+            "spec.strategy.canary.steps[0].experiment.templates".to_owned(),
+            "cannot send traffic to experiments",
+        ),
+    ] {
+        let problems = routers(&rollout(canary), &ApiVersions::default()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path(), path);
+        assert!(problems[0].to_string().contains(words), "{}", problems[0]);
+    }
+}
+
+#[test]
+fn one_router_that_can_is_enough_for_headers() {
+    let both = json!({
+        "trafficRouting": {
+            "istio": {"virtualService": {"name": "web"}},
+            "traefik": {"weightedTraefikServiceName": "web"},
+            "managedRoutes": [{"name": "staff"}],
+        },
+        "steps": [{"setHeaderRoute": {"name": "staff"}}, {"setMirrorRoute": {"name": "staff"}}],
+    });
+    assert_eq!(names(both.clone()).len(), 2);
+    assert_eq!(backends(&rollout(both), "v2", "v1").unwrap().managed_routes, ["staff"]);
+}
+
+#[test]
+fn a_report_says_what_is_unknown_and_why_nothing_can_be_done() {
+    let rollout = rollout(json!({"trafficRouting": {"istio": {"virtualService": {"name": "web"}}}}));
+    let routers =
+        routers(&rollout, &ApiVersions { istio: "v1beta1".to_owned(), ..ApiVersions::default() }).unwrap();
+    let key = ObjectKey::new("networking.istio.io", "v1beta1", "VirtualService", "shop", "web");
+    assert_eq!(routers[0].needs(), [key.clone()]);
+    let said = |seen: &Objects| report(routers[0].as_ref(), &backends(&rollout, "v2", "v1").unwrap(), seen);
+    let RouterReport { name, effective, refusal, propagation_seconds, confirms } = said(&Objects::new());
+    assert_eq!((name.as_str(), refusal), ("VirtualService shop/web", None));
+    assert_eq!(effective, Effective::Unknown("VirtualService shop/web has not been read yet".to_owned()));
+    assert!(!confirms && propagation_seconds > 0);
+    let absent = said(&Objects::from([(key, Seen::Absent)]));
+    assert!(absent.refusal.unwrap().contains("VirtualService \"web\" not found in namespace \"shop\""));
+}
+
+/// Applies a release and gives the object after it, without its version.
+fn released(object: &Value, write: Option<Write>) -> Value {
+    let write = write.expect("something to take off");
+    let mut seen = Objects::from([(key(object), Seen::Fresh(object.clone()))]);
+    apply(&mut seen, &write).unwrap();
+    let mut after = seen[&key(object)].fresh().unwrap().clone();
+    after["metadata"].as_object_mut().unwrap().retain(|field, _| field == "name" || field == "annotations");
+    after
+}
+
+#[test]
+fn objects_that_are_named_no_more_get_back_what_they_had() {
+    let annotations = json!({"argo-rollouts.argoproj.io/managed-by-rollouts": "web", "a": "b"});
+    let metadata = |annotations: &Value| json!({"name": "web", "annotations": annotations});
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": metadata(&annotations),
+        "spec": {"selector": {"app": "web", "rollouts-pod-template-hash": "v1"}},
+    });
+    let after = released(&service, service::release(&key(&service), "web", &service));
+    assert_eq!(
+        (&after["spec"], &after["metadata"]),
+        (&json!({"selector": {"app": "web"}}), &metadata(&json!({"a": "b"})))
+    );
+    assert_eq!(service::release(&key(&service), "other", &service), None);
+    assert_eq!(service::release(&key(&after), "web", &after), None);
+
+    let rule = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": metadata(&annotations),
+        "spec": {"subsets": [
+            {"name": "canary", "labels": {"rollouts-pod-template-hash": "v2"}},
+            {"name": "own", "labels": {"version": "old"}},
+        ]},
+    });
+    let after = released(&rule, release_destination_rule(&key(&rule), "web", &rule));
+    let subsets = json!([{"name": "canary", "labels": {}}, {"name": "own", "labels": {"version": "old"}}]);
+    assert_eq!((&after["spec"]["subsets"], &after["metadata"]), (&subsets, &metadata(&json!({"a": "b"}))));
+    assert_eq!(release_destination_rule(&key(&rule), "other", &rule), None);
+}
+
+#[test]
+fn a_service_is_observed_with_its_hash_and_its_manager() {
+    let object = json!({
+        "metadata": {"annotations": {"argo-rollouts.argoproj.io/managed-by-rollouts": "web"}},
+        "spec": {"selector": {"app": "web", "rollouts-pod-template-hash": "v1"}},
+    });
+    let Seen::Stale(observed) = service::observe(&Seen::Stale(object)) else { panic!("staleness is kept") };
+    assert_eq!((observed.hash.as_deref(), observed.managed_by.as_deref()), (Some("v1"), Some("web")));
+    assert_eq!(observed.selector.len(), 2);
+    assert_eq!(service::observe(&Seen::Absent), Seen::Absent);
+    let needed = service::needs(&rollout(json!({"pingPong": {"pingService": "p", "pongService": "q"}})));
+    let needed: Vec<_> = needed.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        needed,
+        ["Service shop/p", "Service shop/q", "Service shop/web-canary", "Service shop/web-stable"]
+    );
+}
