@@ -107,7 +107,7 @@ fn a_report_says_what_is_unknown_and_why_nothing_can_be_done() {
     let routers =
         routers(&rollout, &ApiVersions { istio: "v1beta1".to_owned(), ..ApiVersions::default() }).unwrap();
     let key = ObjectKey::new("networking.istio.io", "v1beta1", "VirtualService", "shop", "web");
-    assert_eq!(routers[0].needs(), [key.clone()]);
+    assert_eq!(routers[0].needs(), std::slice::from_ref(&key));
     let said = |seen: &Objects| report(routers[0].as_ref(), &backends(&rollout, "v2", "v1").unwrap(), seen);
     let RouterReport { name, effective, refusal, propagation_seconds, confirms } = said(&Objects::new());
     assert_eq!((name.as_str(), refusal), ("VirtualService shop/web", None));
