@@ -47,8 +47,8 @@ members() {
       find "$dir" -name cgroup.procs -exec cat {} + 2>/dev/null || true
     done
     if [[ -e $NETNS_FILE ]]; then
-      find /proc -maxdepth 1 -name '[0-9]*' -printf '%f\n' | while read -r pid; do
-        if [[ /proc/$pid/ns/net -ef $NETNS_FILE ]]; then echo "$pid"; fi
+      for dir in /proc/[0-9]*; do
+        if [[ $dir/ns/net -ef $NETNS_FILE ]]; then echo "${dir#/proc/}"; fi
       done
     fi
   } | sort -un | while read -r line; do [[ $ours == *" $line "* ]] || echo "$line"; done
@@ -66,6 +66,8 @@ start() {
     exec setsid nsenter --net="$NETNS_FILE" -- env -i PATH="$PATH" HOME="$STATE" "$@" \
       </dev/null >>"$STATE/log/$name.log" 2>&1 9>&-
   ) &
+  # Once more from here: after this line the process counts as running, unless it has ended already.
+  { echo "$!" >"$(system_cgroup)/cgroup.procs"; } 2>/dev/null || true
   echo "$!" >"$STATE/pid/$name"
   disown "$!" # bash need not report its end
 }
