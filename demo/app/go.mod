@@ -1,0 +1,3 @@
+module serin-demo
+
+go 1.24
