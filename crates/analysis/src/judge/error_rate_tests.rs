@@ -228,6 +228,7 @@ fn differences_between_pods_widen_the_null_and_block_promotion() {
     let uneven = Settings { tau: 0.004, ..settings() };
     let seen = run(&uneven, (0..10).map(|index| window(index, 3.0, 27.0))).1;
     assert_eq!(seen.verdict, Verdict::Undecided);
+    assert!(seen.interval.unwrap().high > 0.004 * 1.9, "the interval shows it");
     let faulty = |settings: &Settings| run(settings, (0..8).map(|index| window(index, 7.0, 27.0))).1.log_e;
     assert!(faulty(&uneven) < faulty(&settings()));
 }
@@ -238,6 +239,46 @@ fn nobody_is_promoted_in_the_middle_of_a_breach() {
     let seen = run(&settings(), late).1;
     assert!(seen.z.unwrap() < -1.645 && seen.breach == 3);
     assert_eq!(seen.verdict, Verdict::Undecided);
+}
+
+#[test]
+fn a_late_fault_waits_until_the_whole_rollout_is_beyond_the_limit() {
+    let late =
+        |faulty: i64| (0..30 + faulty).map(|index| window(index, if index < 30 { 3.0 } else { 27.0 }, 27.0));
+    let early = run(&settings(), late(4)).1;
+    assert!(early.evidence > 80.0 && early.breach == 4 && early.delta.unwrap() < 0.005);
+    assert_eq!(early.verdict, Verdict::Undecided);
+    assert!(
+        early.reason.ends_with("over all windows the difference is within the limit"),
+        "{}",
+        early.reason
+    );
+    assert_eq!(run(&settings(), late(5)).1.verdict, Verdict::Fail);
+}
+
+#[test]
+fn three_breaches_without_evidence_are_not_enough() {
+    let seen = run(&settings(), (0..3).map(|index| window(index, 7.0, 27.0))).1;
+    assert!(seen.sustained && seen.evidence < 80.0);
+    assert_eq!(seen.verdict, Verdict::Undecided);
+    assert!(seen.reason.ends_with("beyond the limit, but the evidence is not enough yet"), "{}", seen.reason);
+}
+
+#[test]
+fn the_bet_knows_earlier_windows_only() {
+    let counts = [(3.0, 20.0), (9.0, 44.0), (1.0, 5.0), (12.0, 30.0)];
+    let seen =
+        run(&settings(), (0..).zip(counts).map(|(index, (canary, stable))| window(index, canary, stable))).1;
+    let (mut process, mut past) = (Process::default(), Tally::default());
+    for (canary, stable) in counts {
+        let bet =
+            evidence::shifts(evidence::stable_rate(Some(Tally::new(1620.0, 324_000.0)), 0.005, past), 0.005);
+        let stable = Tally::new(stable, 5400.0);
+        process
+            .update(evidence::log_e_all(Tally::new(canary, 600.0), stable, bet, 0.0025), log_cap(4, 0.05, 3));
+        past += stable;
+    }
+    assert_eq!(seen.log_e.to_bits(), process.log_wealth().to_bits());
 }
 
 #[test]

@@ -157,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn the_dispersion_of_each_arm_counts() {
+        let z = |phi| {
+            let mut sums = Stratified::default();
+            sums.add(Tally::new(9.0, 600.0), Tally::new(2.0, 600.0), phi, (1, 9), 0.005);
+            sums.z(0.005, 0.0).unwrap()
+        };
+        assert!(z((1.0, 1.0)) > z((2.0, 1.0)) && z((1.0, 1.0)) > z((1.0, 2.0)));
+        assert!((z((1.0, 1.0)) / z((4.0, 4.0)) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn an_empty_arm_adds_nothing() {
         assert_eq!(one(Tally::default(), Tally::new(3.0, 600.0)), Stratified::default());
         assert_eq!(Stratified::default().z(0.005, 0.0), None);

@@ -71,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_that_is_the_alternative_earns_half_its_squared_distance() {
+        let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
+        let slowed = stable.slowed(1.07 * 1.3).unwrap();
+        let canary = Histogram::new(DEFAULT_LADDER.to_vec(), slowed).unwrap();
+        let seen = shift(&canary, &stable, 1.07, (1.5, 1.2)).unwrap();
+        let distance = seen.superiority - seen.null;
+        assert!((seen.log_e[1] - distance * distance / (2.0 * seen.variance)).abs() < 1e-9, "{seen:?}");
+    }
+
+    #[test]
     fn one_bucket_says_nothing() {
         let stable = Histogram::new(vec![1.0, f64::INFINITY], vec![40.0, 0.0]).unwrap();
         let canary = Histogram::new(vec![1.0, f64::INFINITY], vec![17.0, 0.0]).unwrap();

@@ -185,6 +185,11 @@ mod tests {
         let (_, many) = ratio(read(1.3, 6e5, 0.95), read(1.0, 5.4e6, 0.95)).unwrap();
         assert!((estimate - 1.3).abs() < 0.02 && few.low < 1.3 && few.high > 1.3);
         assert!(many.low > 1.27 && many.high < 1.33);
+        let noisy = interval(&lognormal(&fine, 1.3, 0.6, 2400.0), 0.95, 4.0, 0.05).unwrap();
+        assert!(
+            (noisy.interval.low - read(1.3, 600.0, 0.95).interval.low).abs() < 1e-9,
+            "4 times the variance"
+        );
     }
 
     #[test]
