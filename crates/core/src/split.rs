@@ -84,6 +84,18 @@ pub struct MirrorRoute {
     pub percentage: u32,
 }
 
+/// The revisions that the two weights reach where a router addresses pods by label instead of by Service.
+///
+/// An empty hash selects no revision: weight on it reaches the pods of all of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reached {
+    /// Pod template hash that weight on the canary reaches now.
+    pub canary: String,
+    /// Pod template hash that weight on stable reaches now.
+    pub stable: String,
+}
+
 /// The wish for a router: weights, then what overrides them.
 ///
 /// # Guarantees
@@ -101,6 +113,9 @@ pub struct Split {
     pub headers: Vec<HeaderRoute>,
     /// Mirror routes in force.
     pub mirrors: Vec<MirrorRoute>,
+    /// What the weights reach, as observed; `None` where Services say so, and in wishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
 }
 
 impl Split {
@@ -112,6 +127,7 @@ impl Split {
             additional: Vec::new(),
             headers: Vec::new(),
             mirrors: Vec::new(),
+            reached: None,
         }
     }
 

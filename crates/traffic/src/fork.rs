@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use serin_core::seen::ObjectKey;
-use serin_core::split::{Effective, HeaderRoute, MirrorRoute, Split, Weight};
+use serin_core::split::{Effective, HeaderRoute, MirrorRoute, Reached, Split, Weight};
 
 use crate::object;
 use crate::patch::Patch;
@@ -160,6 +160,7 @@ pub(crate) struct Reading {
     canary: Option<Weight>,
     headers: BTreeSet<String>,
     mirrors: BTreeSet<String>,
+    reached: Option<Reached>,
     pending: bool,
     unknown: Option<String>,
 }
@@ -168,7 +169,7 @@ impl Reading {
     /// Nothing read yet.
     pub(crate) fn of(total: Weight) -> Self {
         let (headers, mirrors) = (BTreeSet::new(), BTreeSet::new());
-        Self { total, canary: None, headers, mirrors, pending: false, unknown: None }
+        Self { total, canary: None, headers, mirrors, reached: None, pending: false, unknown: None }
     }
 
     /// Adds what one object shows.
@@ -203,6 +204,11 @@ impl Reading {
         self.pending = true;
     }
 
+    /// The revisions that the weights reach, where Services do not say so.
+    pub(crate) fn reach(&mut self, reached: Reached) {
+        self.reached = Some(reached);
+    }
+
     /// Something cannot be known; the first reason is kept.
     pub(crate) fn doubt(&mut self, why: String) {
         self.unknown.get_or_insert(why);
@@ -226,6 +232,7 @@ impl Reading {
         let mirrors = self.mirrors.into_iter();
         split.mirrors =
             mirrors.map(|name| MirrorRoute { name, matches: Vec::new(), percentage: 100 }).collect();
+        split.reached = self.reached;
         if self.pending { Effective::Pending(split) } else { Effective::Applied(split) }
     }
 }

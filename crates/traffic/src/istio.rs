@@ -179,6 +179,9 @@ impl Router for Istio {
                 Sight::Stale(_) => reading.wait(),
                 Sight::Fresh(_) => {}
             }
+            if let Some(object) = sight.object() {
+                reading.reach(rule.reached(object));
+            }
             let canary = reading.canary().unwrap_or(Weight(0));
             let lags = |role, weight: Weight| {
                 weight.0 > 0 && sight.object().is_some_and(|object| !rule.follows(object, role, backends))

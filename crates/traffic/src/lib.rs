@@ -4,6 +4,9 @@
 //! names. The shell fetches what a router [needs](Router::needs), asks for a [`report`] to plan from, and performs the
 //! writes that a router [renders](Router::render) for the split of the plan. [`service`] does the same for the
 //! selectors of Services.
+//!
+//! One more router is one file that implements [`Router`], one arm in `routers::build` (which does not compile while a
+//! field of the API has none), and a folder of cases below `tests/golden`, over which all laws then run.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -56,7 +56,7 @@ pub trait Router: Debug + Send + Sync {
 
     /// The weights in force as far as the objects tell. `headers` and `mirrors` of the split are the names of managed
     /// routes by which requests reach the canary whatever the weights; their matches are left out, for whether those
-    /// are as wished is told by `render` being empty.
+    /// are as wished is told by `render` being empty. `reached` is set where pods are addressed by label.
     fn effective(&self, backends: &Backends, seen: &Objects) -> Effective;
 
     /// The writes that make the objects say `want`; empty when they do. Each object is rendered by itself, so that one

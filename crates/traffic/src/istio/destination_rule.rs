@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use serin_api::{IstioDestinationRule, label};
 use serin_core::seen::ObjectKey;
-use serin_core::split::Backends;
+use serin_core::split::{Backends, Reached};
 use serin_core::write::Write;
 
 use super::GROUP;
@@ -60,6 +60,14 @@ impl DestinationRule {
             Some((_, subset)) => selected(subset) == Some(wanted),
             None => false,
         }
+    }
+
+    /// The revisions that the subsets select.
+    pub(super) fn reached(&self, object: &Value) -> Reached {
+        let hash = |role| {
+            self.find(object, role).and_then(|(_, subset)| selected(subset)).unwrap_or_default().to_owned()
+        };
+        Reached { canary: hash(Role::Canary), stable: hash(Role::Stable) }
     }
 
     /// What is missing or cannot be used.

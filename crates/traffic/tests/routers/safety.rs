@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use serin_api::IstioTrafficRouting;
 use serin_core::seen::{ObjectKey, Seen};
-use serin_core::split::{Backends, Effective, HeaderMatch, HeaderRoute, Split, StringMatch, Weight};
+use serin_core::split::{Backends, Effective, HeaderMatch, HeaderRoute, Reached, Split, StringMatch, Weight};
 use serin_traffic::{Istio, Objects, Router};
 
 use crate::case::{apply, key};
@@ -169,7 +169,8 @@ proptest! {
     ) {
         let effective = istio().effective(&backends(canary_hash, stable_hash), &seen(canary, labels, false));
         let astray = (canary > 0 && labels.0 != canary_hash) || (canary < 100 && labels.1 != stable_hash);
-        let expected = Split::new(Weight(100), Weight(canary));
+        let mut expected = Split::new(Weight(100), Weight(canary));
+        expected.reached = Some(Reached { canary: labels.0.to_owned(), stable: labels.1.to_owned() });
         let expected = if astray { Effective::Pending(expected) } else { Effective::Applied(expected) };
         prop_assert_eq!(effective, expected);
     }
