@@ -1,7 +1,7 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
 use serde_json::Value;
-use serin_api::{CanaryStrategy, Problem, Rollout, RolloutTrafficRouting};
+use serin_api::{CanaryStep, CanaryStrategy, IstioTrafficRouting, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, PERCENT, Weight};
 
 use crate::gateway_api::{self, GatewayApi};
@@ -70,13 +70,7 @@ fn build(
     } = routing;
     let mut routers: Vec<Box<dyn Router>> = Vec::new();
     if let Some(spec) = istio {
-        let several = spec.virtual_services.as_ref().is_some_and(|services| !services.is_empty());
-        if spec.virtual_service.is_some() == several {
-            problems.push(problem(
-                "istio",
-                "either VirtualService or VirtualServices must be configured, and not both",
-            ));
-        }
+        either_one_or_several(spec, problems);
         routers.push(Box::new(Istio::new(spec, namespace, &versions.istio)));
     }
     later("nginx", nginx.is_some(), problems);
@@ -89,16 +83,23 @@ fn build(
     }
     later("apisix", apisix.is_some(), problems);
     for (name, config) in plugins.iter().flatten() {
-        if name == gateway_api::NAME {
-            match GatewayApi::new(config, namespace, total(routing), versions) {
+        match name.as_str() {
+            gateway_api::NAME => match GatewayApi::new(config, namespace, total(routing), versions) {
                 Ok(router) => routers.push(Box::new(router)),
                 Err(problem) => problems.push(problem),
-            }
-        } else {
-            later(&format!("plugins[\"{name}\"]"), true, problems);
+            },
+            other => later(&format!("plugins[\"{other}\"]"), true, problems),
         }
     }
     routers
+}
+
+fn either_one_or_several(spec: &IstioTrafficRouting, problems: &mut Vec<Problem>) {
+    let several = spec.virtual_services.as_ref().is_some_and(|services| !services.is_empty());
+    if spec.virtual_service.is_some() == several {
+        let message = "either VirtualService or VirtualServices must be configured, and not both";
+        problems.push(problem("istio", message));
+    }
 }
 
 /// A router that has no implementation is refused by name, never ignored.
@@ -114,6 +115,11 @@ fn problem(field: &str, message: &str) -> Problem {
     Problem::Invalid { path: format!("{PATH}.{field}"), value: "set".to_owned(), message: message.to_owned() }
 }
 
+/// Names of the routers that cannot do something.
+fn lacking(routers: &[Box<dyn Router>], can: fn(&Capabilities) -> bool) -> Vec<String> {
+    routers.iter().filter(|router| !can(&router.capabilities())).map(|router| router.name()).collect()
+}
+
 /// Refuses what the spec asks for and no router (for weights: not every router) can do.
 fn beyond(
     canary: &CanaryStrategy,
@@ -121,56 +127,46 @@ fn beyond(
     routers: &[Box<dyn Router>],
     problems: &mut Vec<Problem>,
 ) {
-    let names = |wanted: fn(&Capabilities) -> bool| {
-        let lacking = routers.iter().filter(|router| !wanted(&router.capabilities()));
-        lacking.map(|router| router.name()).collect::<Vec<_>>()
-    };
-    let max_weight = names(|can| can.max_weight);
-    if total(routing) != PERCENT && !max_weight.is_empty() {
+    let without = lacking(routers, |can| can.max_weight);
+    if total(routing) != PERCENT && !without.is_empty() {
         let message = format!(
             "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins; {} cannot: leave it out",
-            max_weight.join(", ")
+            without.join(", ")
         );
         let value = total(routing).to_string();
         problems.push(Problem::Invalid { path: format!("{PATH}.maxTrafficWeight"), value, message });
     }
-    let additional = names(|can| can.additional);
-    let (headers, mirrors) = (names(|can| can.headers), names(|can| can.mirrors));
     for (index, step) in canary.steps.iter().flatten().enumerate() {
-        let templates = step.experiment.iter().flat_map(|experiment| experiment.templates.iter().flatten());
-        if let Some(weight) =
-            templates.filter_map(|template| template.weight).next().filter(|_| !additional.is_empty())
-        {
-            let message =
-                format!("{} cannot send traffic to experiments; leave the weight out", additional.join(", "));
-            let path = format!("spec.strategy.canary.steps[{index}].experiment.templates");
-            problems.push(Problem::Invalid { path, value: weight.to_string(), message });
-        }
-        let asked = [
-            (
-                "setHeaderRoute",
-                "routes by header",
-                step.set_header_route.as_ref().map(|step| &step.name),
-                &headers,
-            ),
-            (
-                "setMirrorRoute",
-                "mirrors requests",
-                step.set_mirror_route.as_ref().map(|step| &step.name),
-                &mirrors,
-            ),
-        ];
-        for (field, what, name, lacking) in asked {
-            if let Some(name) = name.filter(|_| lacking.len() == routers.len()) {
-                let message = format!("none of {} {what}; remove the step", lacking.join(", "));
-                let path = format!("spec.strategy.canary.steps[{index}].{field}");
-                problems.push(Problem::Invalid {
-                    path,
-                    value: Value::from(name.as_str()).to_string(),
-                    message,
-                });
-            }
-        }
+        beyond_in_step(step, &format!("spec.strategy.canary.steps[{index}]"), routers, problems);
+    }
+}
+
+fn beyond_in_step(step: &CanaryStep, path: &str, routers: &[Box<dyn Router>], problems: &mut Vec<Problem>) {
+    let mut refuse = |field: &str, value: Value, message: String| {
+        problems.push(Problem::Invalid {
+            path: format!("{path}.{field}"),
+            value: value.to_string(),
+            message,
+        });
+    };
+    let templates = step.experiment.iter().flat_map(|experiment| experiment.templates.iter().flatten());
+    let without = lacking(routers, |can| can.additional);
+    if let Some(weight) = templates.filter_map(|template| template.weight).next()
+        && !without.is_empty()
+    {
+        let message =
+            format!("{} cannot send traffic to experiments; leave the weight out", without.join(", "));
+        refuse("experiment.templates", Value::from(weight), message);
+    }
+    let without = lacking(routers, |can| can.headers);
+    if let Some(route) = step.set_header_route.as_ref().filter(|_| without.len() == routers.len()) {
+        let message = format!("none of {} routes by header; remove the step", without.join(", "));
+        refuse("setHeaderRoute", Value::from(route.name.as_str()), message);
+    }
+    let without = lacking(routers, |can| can.mirrors);
+    if let Some(route) = step.set_mirror_route.as_ref().filter(|_| without.len() == routers.len()) {
+        let message = format!("none of {} mirrors requests; remove the step", without.join(", "));
+        refuse("setMirrorRoute", Value::from(route.name.as_str()), message);
     }
 }
 
