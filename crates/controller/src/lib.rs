@@ -1,1 +1,25 @@
-//! Performs: observes the cluster, asks core for a plan, records it and carries it out.
+//! Performs: observes the cluster, asks core for a plan, records it and carries it out. It decides nothing about
+//! rollouts; what it decides itself is when to look and when to try again.
+
+pub mod announce;
+pub mod cache;
+pub mod caches;
+pub mod difference;
+pub mod exposition;
+pub mod failure;
+pub mod lease;
+pub mod mark;
+pub mod metrics;
+pub mod object;
+pub mod observe;
+pub mod options;
+pub mod patience;
+pub mod perform;
+pub mod queue;
+pub mod reconcile;
+pub mod run;
+pub mod serve;
+pub mod sight;
+pub mod tally;
+pub mod telemetry;
+pub mod watch;

@@ -1,0 +1,343 @@
+//! Performs the watches of all kinds, and says which objects are to be looked at when something changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::Client;
+use kube::api::Api;
+use serde_json::Value;
+use serin_api::{TemplateReference, label};
+use serin_core::seen::ObjectKey;
+use serin_traffic::{ApiVersions, service};
+use tokio::time::Instant;
+
+use crate::cache::{Cache, Change};
+use crate::mark::Shown;
+use crate::object::{Kind, Name, Raw, rollout_of};
+use crate::queue::Queue;
+use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight};
+use crate::watch::{self, Listener};
+
+/// Which part of the cluster is served.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Only this namespace; without cluster-scoped templates.
+    pub namespace: Option<String>,
+    /// Only objects labelled with this controller id; empty for those without the label.
+    pub instance: String,
+    /// Versions of API groups of routing objects.
+    pub versions: ApiVersions,
+}
+
+impl Scope {
+    fn selector(&self) -> String {
+        match self.instance.as_str() {
+            "" => format!("!{}", label::INSTANCE_ID),
+            instance => format!("{}={instance}", label::INSTANCE_ID),
+        }
+    }
+
+    fn api(&self, client: &Client, kind: &Kind) -> Api<Raw> {
+        let resource = kind.resource();
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        }
+    }
+}
+
+/// The kinds that are always watched.
+pub mod kind {
+    use crate::object::Kind;
+
+    /// Rollout.
+    pub fn rollout() -> Kind {
+        Kind::new("argoproj.io", "v1alpha1", "Rollout")
+    }
+
+    /// AnalysisRun.
+    pub fn run() -> Kind {
+        Kind::new("argoproj.io", "v1alpha1", "AnalysisRun")
+    }
+
+    /// AnalysisTemplate.
+    pub fn template() -> Kind {
+        Kind::new("argoproj.io", "v1alpha1", "AnalysisTemplate")
+    }
+
+    /// ClusterAnalysisTemplate.
+    pub fn cluster_template() -> Kind {
+        Kind::new("argoproj.io", "v1alpha1", "ClusterAnalysisTemplate")
+    }
+
+    /// ReplicaSet.
+    pub fn set() -> Kind {
+        Kind::new("apps", "v1", "ReplicaSet")
+    }
+
+    /// Service.
+    pub fn service() -> Kind {
+        Kind::new("", "v1", "Service")
+    }
+}
+
+/// Everything that is known of the cluster, and the queues of what is to be looked at.
+#[derive(Debug)]
+pub struct Caches {
+    /// Rollouts.
+    pub rollouts: Arc<Cache<RolloutSight>>,
+    /// ReplicaSets of Rollouts.
+    pub sets: Arc<Cache<SetSight>>,
+    /// Services.
+    pub services: Arc<Cache<Value>>,
+    /// AnalysisRuns.
+    pub runs: Arc<Cache<RunSight>>,
+    /// AnalysisTemplates.
+    pub templates: Arc<Cache<TemplateSight>>,
+    /// ClusterAnalysisTemplates.
+    pub cluster_templates: Arc<Cache<TemplateSight>>,
+    /// Rollouts to be looked at.
+    pub rollout_queue: Arc<Queue<Name>>,
+    /// AnalysisRuns to be looked at.
+    pub run_queue: Arc<Queue<Name>>,
+    /// Versions of API groups of routing objects.
+    pub versions: ApiVersions,
+    namespaced: bool,
+    routes: Mutex<BTreeMap<Kind, Arc<Cache<Value>>>>,
+}
+
+impl Caches {
+    /// Empty caches; [`start`] fills them.
+    pub fn new(scope: &Scope) -> Arc<Self> {
+        Arc::new(Self {
+            rollouts: Arc::new(Cache::new(sight::rollouts(scope.versions.clone()))),
+            sets: Arc::new(Cache::new(sight::sets())),
+            services: Arc::new(Cache::new(sight::services())),
+            runs: Arc::new(Cache::new(sight::runs())),
+            templates: Arc::new(Cache::new(sight::templates())),
+            cluster_templates: Arc::new(Cache::new(sight::templates())),
+            rollout_queue: Arc::new(Queue::default()),
+            run_queue: Arc::new(Queue::default()),
+            versions: scope.versions.clone(),
+            namespaced: scope.namespace.is_some(),
+            routes: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// All kinds that are always watched have been listed once.
+    pub fn synced(&self) -> bool {
+        self.waiting_for().is_empty()
+    }
+
+    /// The kinds that have not been listed yet, for people.
+    pub fn waiting_for(&self) -> Vec<String> {
+        let synced = [
+            (kind::rollout(), self.rollouts.synced()),
+            (kind::set(), self.sets.synced()),
+            (kind::service(), self.services.synced()),
+            (kind::run(), self.runs.synced()),
+            (kind::template(), self.templates.synced()),
+            (kind::cluster_template(), self.namespaced || self.cluster_templates.synced()),
+        ];
+        synced.into_iter().filter(|(_, synced)| !synced).map(|(kind, _)| kind.to_string()).collect()
+    }
+
+    /// The cache of a kind of routing objects, when its watch has been started.
+    pub fn routes(&self, kind: &Kind) -> Option<Arc<Cache<Value>>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+
+    /// What a cache shows of an object that this process writes.
+    pub fn shown(&self, key: &ObjectKey) -> Option<Shown> {
+        fn show<T>(cache: &Cache<T>, key: &ObjectKey) -> Option<Shown> {
+            let kept = cache.get(&Name::of_key(key))?;
+            Some(Shown { version: kept.version.clone(), uid: kept.uid.clone(), deleting: kept.deleting })
+        }
+        match key.kind.as_str() {
+            "Rollout" => show(&self.rollouts, key),
+            "ReplicaSet" => show(&self.sets, key),
+            "AnalysisRun" => show(&self.runs, key),
+            "Service" => show(&self.services, key),
+            _ => show(self.routes(&Kind::of_key(key))?.as_ref(), key),
+        }
+    }
+
+    /// Why a kind of routing objects cannot be read now, if so.
+    pub fn unreadable(&self, kind: &Kind, now: Instant) -> Option<String> {
+        self.routes(kind)?.unreadable(now)
+    }
+
+    fn look_at_users(&self, key: &ObjectKey) {
+        self.rollouts.names_by(&sight::word(key)).into_iter().for_each(|name| self.rollout_queue.add(name));
+    }
+
+    /// Rollouts that name the template, or one that names it in turn.
+    fn look_at_users_of_template(&self, name: &Name, cluster_scope: bool) {
+        let first = TemplateReference { template_name: name.name.clone(), cluster_scope };
+        let mut open = vec![(name.namespace.clone(), first)];
+        let mut known = BTreeSet::new();
+        while let Some((namespace, reference)) = open.pop() {
+            if !known.insert((namespace.clone(), reference.clone())) {
+                continue;
+            }
+            self.look_at_users(&sight::template_key(&reference, &namespace));
+            let nested = sight::nested_word(&reference);
+            for user in self.templates.names_by(&nested) {
+                if reference.cluster_scope || user.namespace == namespace {
+                    let reference = TemplateReference { template_name: user.name, cluster_scope: false };
+                    open.push((user.namespace, reference));
+                }
+            }
+            for user in self.cluster_templates.names_by(&nested) {
+                open.push((
+                    String::new(),
+                    TemplateReference { template_name: user.name, cluster_scope: true },
+                ));
+            }
+        }
+    }
+}
+
+/// Starts the watches of all kinds that are always watched, and of routing objects as Rollouts begin to need them.
+pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
+    let scope = Arc::new(scope);
+    let watches = Watches { client: client.clone(), scope: scope.clone(), caches: caches.clone() };
+    let own = Some(scope.selector());
+    watches.begin(kind::rollout(), own.clone(), caches.rollouts.clone(), OfRollouts(watches.clone()));
+    watches.begin(kind::run(), own, caches.runs.clone(), OfRuns(caches.clone()));
+    let hashed = Some(label::POD_TEMPLATE_HASH.to_owned());
+    watches.begin(kind::set(), hashed, caches.sets.clone(), OfSets(caches.clone()));
+    watches.begin(kind::service(), None, caches.services.clone(), OfServices(caches.clone()));
+    let listener = OfTemplates { caches: caches.clone(), cluster_scope: false };
+    watches.begin(kind::template(), None, caches.templates.clone(), listener);
+    if scope.namespace.is_none() {
+        let listener = OfTemplates { caches: caches.clone(), cluster_scope: true };
+        watches.begin(kind::cluster_template(), None, caches.cluster_templates.clone(), listener);
+    }
+}
+
+#[derive(Clone)]
+struct Watches {
+    client: Client,
+    scope: Arc<Scope>,
+    caches: Arc<Caches>,
+}
+
+impl Watches {
+    fn begin<T: Send + Sync + 'static>(
+        &self,
+        kind: Kind,
+        selector: Option<String>,
+        cache: Arc<Cache<T>>,
+        listener: impl Listener<T> + Send + Sync + 'static,
+    ) {
+        let api = self.scope.api(&self.client, &kind);
+        tokio::spawn(watch::keep(kind, api, selector, cache, listener));
+    }
+
+    /// Watches the kinds of routing objects that a Rollout needs.
+    fn need(&self, routes: &[ObjectKey]) {
+        for kind in routes.iter().map(Kind::of_key) {
+            let mut known = self.caches.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.contains_key(&kind) {
+                continue;
+            }
+            let cache = Arc::new(Cache::new(sight::routes()));
+            known.insert(kind.clone(), cache.clone());
+            drop(known);
+            let listener = OfRoutes { caches: self.caches.clone(), kind: kind.clone() };
+            self.begin(kind, None, cache, listener);
+        }
+    }
+}
+
+struct OfRollouts(Watches);
+
+impl Listener<RolloutSight> for OfRollouts {
+    fn changed(&self, change: Change<RolloutSight>) {
+        if let Some(Ok(read)) = change.new.as_ref().map(|kept| &kept.value) {
+            self.0.need(&read.routes);
+        }
+        self.0.caches.rollout_queue.add(change.name);
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfSets(Arc<Caches>);
+
+impl Listener<SetSight> for OfSets {
+    fn changed(&self, change: Change<SetSight>) {
+        if !change.matters() {
+            return;
+        }
+        for (_, owner) in change.sides().filter_map(|set| set.value.owner.as_ref()) {
+            self.0.rollout_queue.add(Name::new(&change.name.namespace, owner));
+        }
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfRuns(Arc<Caches>);
+
+impl Listener<RunSight> for OfRuns {
+    fn changed(&self, change: Change<RunSight>) {
+        let read = |kept: &Option<Arc<crate::cache::Kept<RunSight>>>| {
+            kept.as_ref().and_then(|kept| kept.value.as_ref().ok()).map(crate::observe::run)
+        };
+        if read(&change.old) != read(&change.new) {
+            let runs = change.sides().filter_map(|run| run.value.as_ref().ok());
+            for owner in runs.filter_map(|run| rollout_of(&run.metadata)) {
+                self.0.rollout_queue.add(Name::new(&change.name.namespace, &owner.name));
+            }
+        }
+        self.0.run_queue.add(change.name);
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfServices(Arc<Caches>);
+
+impl Listener<Value> for OfServices {
+    fn changed(&self, change: Change<Value>) {
+        if change.matters() {
+            self.0.look_at_users(&service::key(&change.name.namespace, &change.name.name));
+        }
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfTemplates {
+    caches: Arc<Caches>,
+    cluster_scope: bool,
+}
+
+impl Listener<TemplateSight> for OfTemplates {
+    fn changed(&self, change: Change<TemplateSight>) {
+        if change.matters() {
+            self.caches.look_at_users_of_template(&change.name, self.cluster_scope);
+        }
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfRoutes {
+    caches: Arc<Caches>,
+    kind: Kind,
+}
+
+impl Listener<Value> for OfRoutes {
+    fn changed(&self, change: Change<Value>) {
+        self.caches.look_at_users(&self.kind.key(&change.name));
+    }
+
+    /// Also those whose object is not there: now it is known to be missing.
+    fn listed(&self) {
+        let users = self.caches.rollouts.names_by(&sight::kind_word(&self.kind));
+        users.into_iter().for_each(|name| self.caches.rollout_queue.add(name));
+    }
+}

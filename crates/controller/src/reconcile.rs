@@ -1,0 +1,289 @@
+//! Performs the loop of one Rollout: observe, plan, record, perform. It decides nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use serin_core::Plan;
+use serin_core::world::WriteRefusal;
+use serin_core::write::{Effect, Write};
+use serin_traffic::service;
+use tokio::time::Instant;
+
+use crate::announce::{Announcer, reference};
+use crate::caches::{Caches, kind};
+use crate::difference::StatusPatch;
+use crate::failure::{Class, Failure};
+use crate::mark::{Marks, Reach};
+use crate::object::Name;
+use crate::observe::{Scene, scene};
+use crate::patience;
+use crate::perform::{Performer, StatusPlace};
+use crate::tally::{Subject, Tally};
+use crate::watch::chain;
+
+/// A wake is never sooner than this after a decision: a plan that is not carried out must not become a busy loop.
+const SHORTEST_WAKE: Duration = Duration::from_millis(200);
+/// How soon to look again when something could not be read.
+const BLIND_WAKE: Duration = Duration::from_secs(15);
+
+/// What is remembered of a Rollout between two looks. All of it may be lost: it only makes things quicker.
+#[derive(Debug, Default)]
+struct Recall {
+    refusals: Vec<WriteRefusal>,
+    failures: u32,
+    unreadable: Option<String>,
+}
+
+/// Everything that the loop needs.
+#[derive(Debug)]
+pub struct Rollouts {
+    caches: Arc<Caches>,
+    performer: Performer,
+    announcer: Announcer,
+    tally: Arc<Tally>,
+    resync: Duration,
+    marks: Marks,
+    recall: Mutex<HashMap<Name, Recall>>,
+}
+
+/// What was observed of a name.
+enum Observed {
+    Scene(Box<Scene>),
+    Behind(Option<Instant>),
+    Nothing,
+}
+
+/// What became of the writes of a plan.
+#[derive(Debug, Default)]
+struct Performed {
+    done: Vec<bool>,
+    failures: Vec<Failure>,
+    refusals: Vec<WriteRefusal>,
+}
+
+impl Rollouts {
+    /// A loop that looks at each Rollout at least every `resync`.
+    pub fn new(
+        caches: Arc<Caches>,
+        performer: Performer,
+        announcer: Announcer,
+        tally: Arc<Tally>,
+        resync: Duration,
+    ) -> Self {
+        let (marks, recall) = (Marks::default(), Mutex::default());
+        Self { caches, performer, announcer, tally, resync, marks, recall }
+    }
+
+    /// Looks at one Rollout; returns when to look again.
+    pub async fn reconcile(&self, name: &Name) -> Option<Instant> {
+        let scene = match self.observe(name) {
+            Observed::Scene(scene) => scene,
+            Observed::Behind(until) => return until,
+            Observed::Nothing => return None,
+        };
+        let started = Instant::now();
+        let plan = self.plan(&scene);
+        let failures = match self.record(name, &scene, &plan).await {
+            Ok(version) => self.perform(name, &scene, &plan, &version).await,
+            Err(failure) => vec![failure],
+        };
+        self.tally.reconciled(Subject::Rollout, name, started.elapsed(), lasting(&failures));
+        self.wake(name, &scene, &plan, &failures)
+    }
+
+    fn recall(&self) -> MutexGuard<'_, HashMap<Name, Recall>> {
+        self.recall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observe(&self, name: &Name) -> Observed {
+        let Some(kept) = self.caches.rollouts.get(name).filter(|kept| !kept.deleting) else {
+            self.forget(name);
+            return Observed::Nothing;
+        };
+        let read = match &kept.value {
+            Ok(read) => read,
+            Err(why) => {
+                self.tell_unreadable(name, &kept.uid, &kept.version, why);
+                return Observed::Nothing;
+            }
+        };
+        let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
+        if behind.objects.iter().any(|key| ["Rollout", "ReplicaSet", "AnalysisRun"].contains(&key.kind.as_str())) {
+            self.tally.fell_behind();
+            return Observed::Behind(behind.until);
+        }
+        let refusals = self.recall().get(name).map(|recall| recall.refusals.clone()).unwrap_or_default();
+        Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, refusals)))
+    }
+
+    fn forget(&self, name: &Name) {
+        self.marks.forget(name);
+        self.recall().remove(name);
+        self.tally.forget(Subject::Rollout, name);
+    }
+
+    /// Says once that a Rollout cannot be read. Its status is left alone: nobody knows what is in it.
+    fn tell_unreadable(&self, name: &Name, uid: &str, version: &str, why: &str) {
+        let mut recalls = self.recall();
+        let recall = recalls.entry(name.clone()).or_default();
+        if recall.unreadable.as_deref() == Some(why) {
+            return;
+        }
+        recall.unreadable = Some(why.to_owned());
+        let event = serin_core::journal::Event {
+            severity: serin_core::journal::Severity::Warning,
+            reason: "InvalidSpec".to_owned(),
+            message: format!("The Rollout \"{}\" cannot be read: {why}", name.name),
+            write: None,
+        };
+        self.announcer.tell(Subject::Rollout, &reference(&kind::rollout(), name, uid, version), event);
+    }
+
+    fn plan(&self, scene: &Scene) -> Plan {
+        let started = Instant::now();
+        let plan = serin_core::plan(&scene.world);
+        self.tally.planned(started.elapsed());
+        plan
+    }
+
+    /// Stores what was decided, before anything is done. Returns the version of the Rollout that holds it.
+    async fn record(&self, name: &Name, scene: &Scene, plan: &Plan) -> Result<String, Failure> {
+        let old = scene.world.rollout.status.clone().unwrap_or_default();
+        let patch = StatusPatch::between(&old, &plan.status, &scene.version)
+            .map_err(|source| Failure::Unsendable { object: scene.key.clone(), source })?;
+        let Some(patch) = patch else {
+            return Ok(scene.version.clone());
+        };
+        let stored = self.performer.status(&scene.key, StatusPlace::Subresource, &patch).await;
+        match &stored {
+            Ok(version) => {
+                let reach = Reach::Version(version.clone());
+                self.marks.note(name, scene.key.clone(), reach, Instant::now());
+            }
+            Err(failure) if failure.class() == Class::Stale => self.tally.conflicted(),
+            Err(_) => {}
+        }
+        stored
+    }
+
+    /// Does the writes of a plan, each for itself, then tells what happened. Returns what failed.
+    async fn perform(&self, name: &Name, scene: &Scene, plan: &Plan, version: &str) -> Vec<Failure> {
+        let mut performed = Performed::default();
+        for write in traffic_writes(scene, plan) {
+            self.perform_one(name, &write, &mut performed).await;
+        }
+        performed.done.clear();
+        let mut version = version.to_owned();
+        for write in &plan.writes {
+            let reach = self.perform_one(name, &pinned(scene, write, &version), &mut performed).await;
+            if let Some(Reach::Version(newer)) = reach.filter(|_| write.object == scene.key) {
+                version = newer;
+            }
+        }
+        for event in &plan.events {
+            if event.write.is_none_or(|write| performed.done.get(write) == Some(&true)) {
+                self.announcer.tell(Subject::Rollout, &scene.about, event.clone());
+            }
+        }
+        self.remember_refusals(name, performed.refusals);
+        performed.failures
+    }
+
+    async fn perform_one(&self, name: &Name, write: &Write, performed: &mut Performed) -> Option<Reach> {
+        let result = self.performer.write(write).await;
+        performed.done.push(result.is_ok());
+        match result {
+            Ok(reach) => {
+                let now = Instant::now();
+                reach.iter().for_each(|reach| self.marks.note(name, write.object.clone(), reach.clone(), now));
+                reach
+            }
+            Err(failure) => {
+                if failure.class() == Class::Denied {
+                    let object = write.object.name.clone();
+                    performed.refusals.push(WriteRefusal { object, message: failure.message() });
+                }
+                performed.failures.push(failure);
+                None
+            }
+        }
+    }
+
+    /// Refusals are told to the next decision; new ones are worth a decision at once, for the condition.
+    fn remember_refusals(&self, name: &Name, refusals: Vec<WriteRefusal>) {
+        let mut recalls = self.recall();
+        let recall = recalls.entry(name.clone()).or_default();
+        if recall.refusals != refusals {
+            recall.refusals = refusals;
+            self.caches.rollout_queue.add(name.clone());
+        }
+    }
+
+    fn wake(&self, name: &Name, scene: &Scene, plan: &Plan, failures: &[Failure]) -> Option<Instant> {
+        let now = Instant::now();
+        let spread = 1.0 + rand::random::<f64>() / 10.0;
+        let mut wake = now + self.resync.mul_f64(spread);
+        if let Some(at) = plan.wake {
+            let until = at.duration_since(scene.world.now);
+            wake = wake.min(now + Duration::try_from(until).unwrap_or_default().max(SHORTEST_WAKE));
+        }
+        if scene.blind {
+            wake = wake.min(now + BLIND_WAKE);
+        }
+        let attempts = self.count(name, failures);
+        for failure in failures {
+            log(name, failure, attempts);
+            wake = wake.min(now + patience::pause(failure, attempts, rand::random()));
+        }
+        Some(wake)
+    }
+
+    fn count(&self, name: &Name, failures: &[Failure]) -> u32 {
+        let mut recalls = self.recall();
+        let recall = recalls.entry(name.clone()).or_default();
+        recall.failures = if failures.is_empty() { 0 } else { recall.failures.saturating_add(1) };
+        recall.failures
+    }
+}
+
+/// A failure that is more than somebody else having been faster.
+fn lasting(failures: &[Failure]) -> bool {
+    failures.iter().any(|failure| failure.class() != Class::Stale)
+}
+
+fn log(name: &Name, failure: &Failure, attempts: u32) {
+    let why = chain(failure);
+    match failure.class() {
+        Class::Stale => tracing::debug!(rollout = %name, "changed meanwhile: {why}"),
+        Class::Transient if attempts > 1 => tracing::debug!(rollout = %name, attempts, "still failing: {why}"),
+        Class::Transient => tracing::warn!(rollout = %name, "not written, will be tried again: {why}"),
+        Class::Denied => tracing::warn!(rollout = %name, attempts, "refused: {why}"),
+        Class::Broken => tracing::error!(rollout = %name, attempts, "cannot be written: {why}"),
+    }
+}
+
+/// What the split and the service targets of a plan mean for Services and routing objects: every router is rendered.
+fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<Write> {
+    let (rollout, objects) = (&scene.world.rollout, &scene.objects);
+    let services = plan.services.iter().filter_map(|target| service::render(rollout, target, objects));
+    let mut writes: Vec<_> = services.collect();
+    let backends = serin_traffic::backends(rollout, &plan.canary_hash, &plan.stable_hash);
+    if let (Some(split), Some(backends)) = (&plan.split, backends) {
+        writes.extend(scene.routers.iter().flat_map(|router| router.render(&backends, split, objects)));
+    }
+    writes
+}
+
+/// A change of the Rollout itself applies only to the version that was looked at, or that holds the new status.
+fn pinned(scene: &Scene, write: &Write, version: &str) -> Write {
+    match &write.effect {
+        Effect::JsonPatch(operations) if write.object == scene.key => {
+            let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
+            let operations = std::iter::once(test).chain(operations.iter().cloned()).collect();
+            Write { object: write.object.clone(), effect: Effect::JsonPatch(operations) }
+        }
+        _ => write.clone(),
+    }
+}

@@ -1,0 +1,243 @@
+//! Says what is kept of each kind in memory: what a decision reads, and nothing else.
+
+use std::collections::BTreeMap;
+
+use kube::Resource;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use serin_api::{
+    AnalysisRun, AnalysisTemplateSpec, Rollout, RolloutAnalysis, TemplateReference, label,
+};
+use serin_core::replica::Pods;
+use serin_core::seen::ObjectKey;
+use serin_core::world;
+use serin_traffic::{ApiVersions, Router, service};
+
+use crate::cache::Sight;
+use crate::object::{Kind, Raw, rollout_of};
+
+/// What is kept of a Rollout, or why it cannot be read.
+pub type RolloutSight = Result<ReadRollout, String>;
+/// What is kept of an AnalysisRun, or why it cannot be read.
+pub type RunSight = Result<AnalysisRun, String>;
+/// What is kept of a template, or why it cannot be read.
+pub type TemplateSight = Result<AnalysisTemplateSpec, String>;
+
+/// A Rollout with the objects that it names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadRollout {
+    /// The Rollout.
+    pub rollout: Rollout,
+    /// Services that it names.
+    pub services: Vec<ObjectKey>,
+    /// Routing objects that its routers need.
+    pub routes: Vec<ObjectKey>,
+    /// Templates that it names itself.
+    pub templates: Vec<TemplateReference>,
+}
+
+/// What is kept of a ReplicaSet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetSight {
+    /// Uid and name of the Rollout that controls it.
+    pub owner: Option<(String, String)>,
+    set: world::ReplicaSet,
+    // As text: a tree of the same template takes several times the memory, and most sets are history.
+    template: Box<str>,
+}
+
+impl SetSight {
+    /// The ReplicaSet as `plan` reads it.
+    pub fn set(&self) -> world::ReplicaSet {
+        let template = serde_json::from_str(&self.template).unwrap_or_default();
+        world::ReplicaSet { template, ..self.set.clone() }
+    }
+}
+
+/// An index word for an object that is named.
+pub fn word(key: &ObjectKey) -> String {
+    format!("{}/{}/{}/{}", key.group, key.kind, key.namespace, key.name)
+}
+
+/// An index word for a kind of which some object is named.
+pub fn kind_word(kind: &Kind) -> String {
+    format!("{kind} of any name")
+}
+
+/// The key of a template.
+pub fn template_key(reference: &TemplateReference, namespace: &str) -> ObjectKey {
+    let name = &reference.template_name;
+    if reference.cluster_scope {
+        ObjectKey::new("argoproj.io", "v1alpha1", "ClusterAnalysisTemplate", "", name)
+    } else {
+        ObjectKey::new("argoproj.io", "v1alpha1", "AnalysisTemplate", namespace, name)
+    }
+}
+
+/// Rollouts, found by what they name.
+pub fn rollouts(versions: ApiVersions) -> Sight<RolloutSight> {
+    Sight::new(move |raw| read_rollout(raw, &versions), |sight| sight.as_ref().map(named).unwrap_or_default())
+}
+
+fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
+    let rollout: Rollout = read(raw)?;
+    // A spec that no router can serve names no routes; `observe` says why.
+    let routers = serin_traffic::routers(&rollout, versions).unwrap_or_default();
+    let mut routes: Vec<_> = routers.iter().flat_map(|router: &Box<dyn Router>| router.needs()).collect();
+    routes.sort();
+    routes.dedup();
+    let services = service::needs(&rollout);
+    let templates = templates_named(&rollout);
+    Ok(ReadRollout { rollout, services, routes, templates })
+}
+
+fn named(sight: &ReadRollout) -> Vec<String> {
+    let namespace = sight.rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let templates = sight.templates.iter().map(|reference| template_key(reference, namespace));
+    let keys = sight.services.iter().chain(&sight.routes).cloned().chain(templates);
+    let kinds = sight.routes.iter().map(|key| kind_word(&Kind::of_key(key)));
+    let mut words: Vec<_> = keys.map(|key| word(&key)).chain(kinds).collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn templates_named(rollout: &Rollout) -> Vec<TemplateReference> {
+    let Some(canary) = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref()) else {
+        return Vec::new();
+    };
+    let background = canary.analysis.iter().map(|background| &background.analysis);
+    let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
+    let analyses = background.chain(steps);
+    let mut named: Vec<_> =
+        analyses.flat_map(|analysis: &RolloutAnalysis| analysis.templates.iter().flatten().cloned()).collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+/// ReplicaSets, found by the uid of their Rollout.
+pub fn sets() -> Sight<SetSight> {
+    Sight::new(read_set, |sight| sight.owner.iter().map(|(uid, _)| uid.clone()).collect())
+}
+
+fn read_set(raw: Raw) -> SetSight {
+    let owner = rollout_of(raw.meta()).map(|owner| (owner.uid.clone(), owner.name.clone()));
+    let meta = raw.meta();
+    let count = |path: &str, absent: i32| {
+        let count = raw.json.pointer(path).and_then(Value::as_i64);
+        count.map_or(absent, |count| i32::try_from(count).unwrap_or(i32::MAX))
+    };
+    let labels = meta.labels.as_ref();
+    let set = world::ReplicaSet {
+        name: meta.name.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
+        hash: labels.and_then(|labels| labels.get(label::POD_TEMPLATE_HASH)).cloned().unwrap_or_default(),
+        created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
+        annotations: meta.annotations.clone().unwrap_or_default(),
+        template: Value::Null,
+        pods: Pods {
+            spec: count("/spec/replicas", 1),
+            current: count("/status/replicas", 0),
+            available: count("/status/availableReplicas", 0),
+        },
+        ready: count("/status/readyReplicas", 0),
+        min_ready_seconds: count("/spec/minReadySeconds", 0),
+        failure: failure(&raw.json),
+        deleting: meta.deletion_timestamp.is_some(),
+    };
+    let template = raw.json.pointer("/spec/template").map(Value::to_string).unwrap_or_default();
+    SetSight { owner, set, template: template.into_boxed_str() }
+}
+
+fn failure(set: &Value) -> Option<(String, String)> {
+    let conditions = set.pointer("/status/conditions")?.as_array()?;
+    let failure = conditions
+        .iter()
+        .find(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")?;
+    let text = |field: &str| failure[field].as_str().unwrap_or_default().to_owned();
+    Some((text("reason"), text("message")))
+}
+
+/// Services: the selector, and whose they are.
+pub fn services() -> Sight<Value> {
+    Sight::new(read_service, |_| Vec::new())
+}
+
+fn read_service(raw: Raw) -> Value {
+    let meta = raw.meta();
+    let mut service = json!({"metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}});
+    if let Some(annotations) = &meta.annotations {
+        // The map stays even when nothing in it is kept: a patch must know whether it is there.
+        let kept: BTreeMap<_, _> = annotations.iter().filter(|(key, _)| *key == label::MANAGED_BY).collect();
+        service["metadata"]["annotations"] = json!(kept);
+    }
+    if let Some(selector) = raw.json.pointer("/spec/selector") {
+        service["spec"] = json!({"selector": selector});
+    }
+    service
+}
+
+/// AnalysisRuns, found by the uid of their Rollout.
+pub fn runs() -> Sight<RunSight> {
+    Sight::new(read_run, |sight| {
+        let owner = sight.as_ref().ok().and_then(|run| rollout_of(&run.metadata));
+        owner.map(|owner| owner.uid.clone()).into_iter().collect()
+    })
+}
+
+fn read_run(raw: Raw) -> RunSight {
+    let mut run: AnalysisRun = read(raw)?;
+    if let Some(status) = run.status.as_mut().filter(|status| status.phase.completed()) {
+        // A run that is over is only counted and deleted; its measurements are the bulk of it.
+        for result in &mut status.metric_results {
+            result.measurements = Vec::new();
+            result.evidence = None;
+        }
+    }
+    Ok(run)
+}
+
+/// Templates of a namespace or of the cluster, found by the templates that they name in turn.
+pub fn templates() -> Sight<TemplateSight> {
+    Sight::new(
+        |raw| {
+            let spec = raw.json.get("spec").cloned().unwrap_or_default();
+            serde_json::from_value(spec).map_err(|error| error.to_string())
+        },
+        |sight: &TemplateSight| {
+            let nested = sight.iter().flat_map(|spec| spec.templates.iter().flatten());
+            nested.map(nested_word).collect()
+        },
+    )
+}
+
+/// An index word for a template that another one names.
+pub fn nested_word(reference: &TemplateReference) -> String {
+    let place = if reference.cluster_scope { "cluster" } else { "namespace" };
+    format!("{} of the {place}", reference.template_name)
+}
+
+/// Routing objects, whole: routers read them as they are.
+pub fn routes() -> Sight<Value> {
+    Sight::new(
+        |raw| {
+            let mut object = raw.json;
+            if let Some(annotations) =
+                object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+            {
+                annotations.remove(label::LAST_APPLIED);
+            }
+            object
+        },
+        |_| Vec::new(),
+    )
+}
+
+fn read<T: DeserializeOwned>(raw: Raw) -> Result<T, String> {
+    let mut json = raw.json;
+    if let Some(annotations) = json.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(label::LAST_APPLIED);
+    }
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}

@@ -1,0 +1,240 @@
+//! Says what this process has done so far: counts and durations, bounded by the objects that live.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serin_core::journal::Severity;
+use serin_core::seen::ObjectKey;
+
+use crate::exposition::{Histogram, Page, Shape, count_value};
+use crate::failure::Failure;
+use crate::object::Name;
+use crate::perform::status_word;
+
+/// Buckets of Argo's reconcile histograms.
+const RECONCILE: &[f64] = &[0.01, 0.15, 0.25, 0.5, 1.0];
+const PLAN: &[f64] = &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.02];
+
+/// The kinds of objects that are reconciled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Rollouts.
+    Rollout,
+    /// AnalysisRuns.
+    AnalysisRun,
+}
+
+#[derive(Debug)]
+struct Score {
+    reconcile: Histogram,
+    errors: u64,
+    events: BTreeMap<(&'static str, String), u64>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    scores: BTreeMap<(Subject, Name), Score>,
+    writes: BTreeMap<(String, &'static str, &'static str), u64>,
+    requests: BTreeMap<(String, String, &'static str, String), u64>,
+    plan: Histogram,
+    conflicts: u64,
+    behind: u64,
+}
+
+/// The counters of this process. Series of an object end with the object.
+#[derive(Debug)]
+pub struct Tally(Mutex<Counts>);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self(Mutex::new(Counts {
+            scores: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            plan: Histogram::new(PLAN),
+            conflicts: 0,
+            behind: 0,
+        }))
+    }
+}
+
+impl Tally {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn score<R>(&self, subject: Subject, name: &Name, work: impl FnOnce(&mut Score) -> R) -> R {
+        let mut counts = self.counts();
+        let score = counts.scores.entry((subject, name.clone())).or_insert_with(|| Score {
+            reconcile: Histogram::new(RECONCILE),
+            errors: 0,
+            events: BTreeMap::new(),
+        });
+        work(score)
+    }
+
+    /// One reconcile has ended.
+    pub fn reconciled(&self, subject: Subject, name: &Name, took: Duration, failed: bool) {
+        self.score(subject, name, |score| {
+            score.reconcile.observe(took.as_secs_f64());
+            score.errors += u64::from(failed);
+        });
+    }
+
+    /// One event has been told.
+    pub fn told(&self, subject: Subject, name: &Name, severity: Severity, reason: &str) {
+        let key = (severity_word(severity), reason.to_owned());
+        self.score(subject, name, |score| *score.events.entry(key).or_default() += 1);
+    }
+
+    /// One decision has been made.
+    pub fn planned(&self, took: Duration) {
+        self.counts().plan.observe(took.as_secs_f64());
+    }
+
+    /// Somebody else wrote the status between our look and our write.
+    pub fn conflicted(&self) {
+        self.counts().conflicts += 1;
+    }
+
+    /// A decision was put off because a cache was older than our last write.
+    pub fn fell_behind(&self) {
+        self.counts().behind += 1;
+    }
+
+    /// One write was tried.
+    pub fn wrote(&self, object: &ObjectKey, effect: &'static str, failure: Option<&Failure>) {
+        let outcome = failure.map_or("done", |failure| failure.class().word());
+        let mut counts = self.counts();
+        *counts.writes.entry((object.kind.clone(), effect, outcome)).or_default() += 1;
+        let verb = match effect {
+            "create" | "delete" => effect_verb(effect),
+            _ => "Patch",
+        };
+        let request = (object.kind.to_lowercase(), object.namespace.clone(), verb, status_word(failure));
+        *counts.requests.entry(request).or_default() += 1;
+    }
+
+    /// The object is gone, and its series with it.
+    pub fn forget(&self, subject: Subject, name: &Name) {
+        self.counts().scores.remove(&(subject, name.clone()));
+    }
+
+    /// Writes everything to a page.
+    pub fn expose(&self, page: &mut Page) {
+        let counts = self.counts();
+        expose_scores(&counts, page, Subject::Rollout, ["rollout_reconcile", "rollout_reconcile_error"]);
+        expose_scores(
+            &counts,
+            page,
+            Subject::AnalysisRun,
+            ["analysis_run_reconcile", "analysis_run_reconcile_error"],
+        );
+        expose_events(&counts, page);
+        expose_writes(&counts, page);
+        page.family("serin_plan_seconds", Shape::Histogram, "Seconds that one decision took.")
+            .histogram(&[], &counts.plan);
+        let conflicts = count_value(counts.conflicts);
+        page.single(
+            "serin_status_conflicts_total",
+            Shape::Counter,
+            "Status writes that somebody else was faster than.",
+            conflicts,
+        );
+        let behind = count_value(counts.behind);
+        page.single(
+            "serin_decisions_delayed_total",
+            Shape::Counter,
+            "Decisions put off because a cache was older than our last write.",
+            behind,
+        );
+    }
+}
+
+fn effect_verb(effect: &str) -> &'static str {
+    if effect == "create" { "Create" } else { "Delete" }
+}
+
+/// The word of Kubernetes for how loud an event is.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Normal => "Normal",
+        Severity::Warning => "Warning",
+    }
+}
+
+fn expose_scores(counts: &Counts, page: &mut Page, subject: Subject, [seconds, errors]: [&'static str; 2]) {
+    let of_subject = || counts.scores.iter().filter(|((known, _), _)| *known == subject);
+    let mut family = page.family(seconds, Shape::Histogram, "Seconds that one reconcile took.");
+    for ((_, name), score) in of_subject() {
+        family.histogram(&[("namespace", &name.namespace), ("name", &name.name)], &score.reconcile);
+    }
+    let mut family = page.family(errors, Shape::Counter, "Reconciles that ended with an error.");
+    for ((_, name), score) in of_subject() {
+        family.sample(&[("namespace", &name.namespace), ("name", &name.name)], count_value(score.errors));
+    }
+}
+
+fn expose_events(counts: &Counts, page: &mut Page) {
+    let mut family = page.family("rollout_events_total", Shape::Counter, "Events of rollouts.");
+    for ((_, name), score) in &counts.scores {
+        for ((severity, reason), count) in &score.events {
+            let labels = [
+                ("namespace", name.namespace.as_str()),
+                ("name", &name.name),
+                ("type", severity),
+                ("reason", reason),
+            ];
+            family.sample(&labels, count_value(*count));
+        }
+    }
+}
+
+fn expose_writes(counts: &Counts, page: &mut Page) {
+    let mut family = page.family("serin_writes_total", Shape::Counter, "Writes to the API server.");
+    for ((kind, effect, outcome), count) in &counts.writes {
+        family.sample(&[("kind", kind), ("effect", effect), ("outcome", outcome)], count_value(*count));
+    }
+    let mut family = page.family(
+        "controller_clientset_k8s_request_total",
+        Shape::Counter,
+        "Writes to the API server by verb and status code; the name is left out, to bound the number of series.",
+    );
+    for ((kind, namespace, verb, code), count) in &counts.requests {
+        let labels = [
+            ("kind", kind.as_str()),
+            ("namespace", namespace),
+            ("name", ""),
+            ("verb", verb),
+            ("status_code", code),
+        ];
+        family.sample(&labels, count_value(*count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_of_an_object_end_with_it() {
+        let tally = Tally::default();
+        let lines = |tally: &Tally| {
+            let mut page = Page::default();
+            tally.expose(&mut page);
+            page.text().lines().count()
+        };
+        let before = lines(&tally);
+        for number in 0..100 {
+            let name = Name::new("n", &number.to_string());
+            tally.reconciled(Subject::Rollout, &name, Duration::from_millis(3), false);
+            tally.told(Subject::Rollout, &name, Severity::Normal, "RolloutUpdated");
+        }
+        assert!(lines(&tally) > before + 500);
+        for number in 0..100 {
+            tally.forget(Subject::Rollout, &Name::new("n", &number.to_string()));
+        }
+        assert_eq!(lines(&tally), before);
+    }
+}
