@@ -133,6 +133,14 @@ pub struct Comparison {
     /// Windows that are left out after the analysis begins, while caches are cold. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<i32>,
+    /// How long after its end a window is judged, so that its last samples have arrived. Default `15s`; longer than the
+    /// delay of remote write or of Thanos, where there is one. At most `30m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingestion_delay: Option<String>,
+    /// How long the analysis may go without data, or without an answer, before it ends inconclusive, which pauses the
+    /// rollout for a person. Default `1h`; `0` never. It never aborts for want of data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_data_timeout: Option<String>,
 }
 
 /// The indifference zone of a comparison, as a share of the limit.
