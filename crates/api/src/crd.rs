@@ -25,5 +25,46 @@ fn definition(crd: CustomResourceDefinition, status_subresource: bool) -> Value 
     {
         *subresources = json!({});
     }
+    if let Some(schema) = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
+        without_defaults(schema);
+    }
     definition
+}
+
+/// Takes the defaults that serde knows out of a schema: the API server would write them into users' objects, where GitOps
+/// tools would find a difference to what is in Git.
+fn without_defaults(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    schema.remove("default");
+    for (key, value) in schema {
+        match key.as_str() {
+            "properties" => {
+                value.as_object_mut().into_iter().flatten().for_each(|(_, field)| without_defaults(field))
+            }
+            "items" | "additionalProperties" => without_defaults(value),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_definition_makes_the_api_server_write_defaults() {
+        for definition in all() {
+            let text = definition.to_string();
+            assert!(!text.contains("\"default\":"), "{}", definition["metadata"]["name"]);
+        }
+    }
+
+    #[test]
+    fn only_rollouts_have_a_status_subresource() {
+        for definition in all() {
+            let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+            let status = definition.pointer("/spec/versions/0/subresources/status").is_some();
+            assert_eq!(status, kind == "Rollout", "{kind}");
+        }
+    }
 }
