@@ -19,7 +19,7 @@ def objects(**status):
             "observedGeneration": "3", "currentPodHash": "aaa", "stableRS": "aaa", "phase": "Healthy", **status},
          "spec": {"template": template, "strategy": {"canary": {
              "stableService": "s", "canaryService": "c", "steps": [{"setWeight": 10}, {"pause": {"duration": "15s"}}, {"pause": {}}]}}}},
-        {"kind": "ReplicaSet", "metadata": {"labels": labels}, "spec": {"template": template}},
+        {"kind": "Pod", "metadata": {"labels": labels}},
         {"kind": "AnalysisRun", "metadata": {"labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
             "metricResults": [{"name": "error-rate", "measurements": [{"startedAt": "2", "value": "b"}, {"startedAt": "1", "value": "a"}]}]}},
         {"kind": "HTTPRoute", "spec": {"rules": [{"backendRefs": [{"name": "s", "weight": 90}, {"name": "c", "weight": 10}]}]}},
@@ -38,6 +38,7 @@ class Views(unittest.TestCase):
         self.assertTrue(view.promoted)
         self.assertEqual(view.weights(), (90, 10))
         self.assertEqual(view.wanted_version, "v1")
+        self.assertEqual(view.pod_hashes(), [view.stable_hash])
         self.assertEqual([one["value"] for _, one in view.measurements()], ["a", "b"])
         self.assertEqual([describe(step) for step in view.steps], ["set weight 10 %", "pause 15s", "pause until promoted"])
 

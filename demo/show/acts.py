@@ -7,11 +7,11 @@ from .failure import DemoFailed
 from .terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, bar, thousands
 from .view import View, describe, is_bad, said, seconds_since_epoch
 
-WATCHED = "rollouts.argoproj.io,analysisruns.argoproj.io,replicasets.apps,httproutes.gateway.networking.k8s.io"
+WATCHED = "rollouts.argoproj.io,analysisruns.argoproj.io,pods,httproutes.gateway.networking.k8s.io"
 
 # How long each act may take at most. Far more than it takes on two slow cores: a deadline that is met now and then is
 # no deadline.
-PROMOTION, ABORT, BACK, HELD = 180, 120, 60, 25
+PROMOTION, ABORT, BACK, HELD, SETTLED = 180, 120, 60, 25, 90
 
 OUTCOMES = {"good": "version 2 promoted", "bad": "version 3 taken back", "blind": "version 4 held, then promoted"}
 
@@ -181,6 +181,12 @@ def blind(stage):
     stage.screen.tell(f"Prometheus is back; version 4 was held for {held:.0f} s", BOLD, GREEN)
     stage.until("version 4 to go on and be promoted", PROMOTION, lambda view: _on_the_way(view, "v4") and view.promoted)
     return held
+
+
+def settle(stage):
+    """Old pods leave while the load goes on: a release is over when the last of them is gone."""
+    stage.screen.say()
+    stage.until("the pods of older versions to have left", SETTLED, lambda view: set(view.pod_hashes()) == {view.stable_hash})
 
 
 def _on_the_way(view, version):

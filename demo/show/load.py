@@ -1,7 +1,7 @@
 """The load generator: started beside the demo, asked for its counters, ended for its report."""
 
 import json
-import urllib.error
+import socket
 import urllib.request
 
 from .failure import DemoFailed
@@ -30,10 +30,17 @@ def answers(url, host=None, seconds=3):
         return False
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Load:
     """A steady load on `url`."""
 
-    def __init__(self, app, url, host, rps, status_port, folder, outlives=False):
+    def __init__(self, app, url, host, rps, folder, outlives=False):
+        status_port = free_port()
         self.report_file = folder / "load.json"
         self.status = f"http://127.0.0.1:{status_port}/"
         self.program = Beside("the load generator", [

@@ -13,7 +13,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .failure import DemoFailed
-from .load import answers
+from .load import answers, free_port
 from .process import run, run_shown
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -94,6 +94,9 @@ class Testbed:
         if kube:
             kube.run("delete", "namespace", "demo", "--ignore-not-found", "--timeout=60s", namespaced=False, seconds=90)
         self.leave()
+
+    def controller_flags(self):
+        return []
 
     def hints(self):
         return [("take everything down", "./dev cluster down")]
@@ -179,6 +182,10 @@ class Own:
         if kube:
             kube.run("delete", "namespace", "demo", "--ignore-not-found", "--timeout=60s", namespaced=False, seconds=90)
             self.screen.tell("the CRDs of argoproj.io are left in the cluster")
+
+    def controller_flags(self):
+        # Nobody else's Rollouts are touched; and on a person's machine the usual ports may be taken.
+        return ["--namespaced", "--namespace=demo", f"--metricsPort={free_port()}", f"--healthzPort={free_port()}"]
 
     def hints(self):
         return [("take everything away", f"{self.shell('kubectl delete namespace demo')}; kill the controller and the load (target/demo/kept.json)")]

@@ -16,7 +16,7 @@ class View:
             of.setdefault(item["kind"], []).append(item)
         self.rollout = (of.get("Rollout") or [{}])[0]
         self.runs = of.get("AnalysisRun", [])
-        self.sets = of.get("ReplicaSet", [])
+        self.pods = of.get("Pod", [])
         self.route = (of.get("HTTPRoute") or [{}])[0]
         self.spec = self.rollout.get("spec", {})
         self.status = self.rollout.get("status") or {}
@@ -66,16 +66,13 @@ class View:
         stable, new = by_service.get(canary.get("stableService")), by_service.get(canary.get("canaryService"))
         return None if stable is None or new is None else (stable, new)
 
-    def version_of(self, pod_hash):
-        """The version that the pods of a revision say they are."""
-        for replica_set in self.sets:
-            if replica_set["metadata"].get("labels", {}).get(HASH_LABEL) == pod_hash:
-                return version_in(replica_set["spec"]["template"])
-        return None
-
     @property
-    def stable_version(self):
-        return self.version_of(self.status.get("stableRS")) or "?"
+    def stable_hash(self):
+        return self.status.get("stableRS")
+
+    def pod_hashes(self):
+        """The revision of each pod that is still there, also of those that are ending."""
+        return [pod["metadata"].get("labels", {}).get(HASH_LABEL) for pod in self.pods]
 
     @property
     def wanted_version(self):
