@@ -2,7 +2,7 @@
 //!
 //! JSON readers may round a decimal number to a neighbouring float (serde_json does, unless `float_roundtrip` is on),
 //! and JSON has no infinity. So whole numbers are written as integers, everything else as the shortest decimal text
-//! that names the float. Use as `#[serde(with = "exact")]`; [`array`] does the same for a fixed list.
+//! that names the float. Use as `#[serde(with = "exact")]`; [`mod@array`] does the same for a fixed list.
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
