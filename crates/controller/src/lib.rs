@@ -2,6 +2,7 @@
 //! rollouts; what it decides itself is when to look and when to try again.
 
 pub mod announce;
+pub mod breaker;
 pub mod cache;
 pub mod caches;
 pub mod difference;
@@ -9,6 +10,7 @@ pub mod exposition;
 pub mod failure;
 pub mod lease;
 pub mod mark;
+pub mod measure;
 pub mod metrics;
 pub mod object;
 pub mod observe;
@@ -18,8 +20,13 @@ pub mod perform;
 pub mod queue;
 pub mod reconcile;
 pub mod run;
+pub mod runs;
+pub mod secret;
 pub mod serve;
 pub mod sight;
 pub mod tally;
 pub mod telemetry;
 pub mod watch;
+
+/// How this program names itself to others.
+pub const AGENT: &str = concat!("serin-controller/", env!("CARGO_PKG_VERSION"));

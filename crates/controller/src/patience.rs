@@ -1,8 +1,15 @@
 //! Decides how long to wait before the next try, by the class of what failed and by how often it has failed.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use tokio::time::Instant;
+
 use crate::failure::{Class, Failure};
+use crate::object::Name;
+use crate::watch::chain;
 
 /// First pause and longest pause of a class. A stale state is cured by the watch within milliseconds; a refusal only by
 /// somebody who changes something, which no event may tell (a quota, a permission).
@@ -22,6 +29,60 @@ pub fn pause(failure: &Failure, attempt: u32, chance: f64) -> Duration {
     let doubled = first.saturating_mul(1 << attempt.saturating_sub(1).min(16));
     let asked = failure.patience().unwrap_or_default();
     doubled.min(longest).mul_f64(0.75 + chance / 2.0).max(asked)
+}
+
+/// How often in a row each object has failed.
+#[derive(Debug, Default)]
+pub struct Tries(Mutex<HashMap<Name, u32>>);
+
+impl Tries {
+    /// Counts and logs what failed, and says when to try again; nothing failed: never, and the count begins anew.
+    pub fn pause(&self, kind: &'static str, name: &Name, failures: &[Failure]) -> Option<Duration> {
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.is_empty() {
+            tries.remove(name);
+            return None;
+        }
+        let attempt = tries.entry(name.clone()).or_default();
+        *attempt = attempt.saturating_add(1);
+        failures.iter().for_each(|failure| log(kind, name, failure, *attempt));
+        failures.iter().map(|failure| pause(failure, *attempt, rand::random())).min()
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, name: &Name) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// A failure that is more than somebody else having been faster.
+pub fn lasting(failures: &[Failure]) -> bool {
+    failures.iter().any(|failure| failure.class() != Class::Stale)
+}
+
+fn log(kind: &'static str, name: &Name, failure: &Failure, attempt: u32) {
+    let why = chain(failure);
+    match failure.class() {
+        Class::Stale => tracing::debug!(kind, %name, "changed meanwhile: {why}"),
+        Class::Transient if attempt > 1 => tracing::debug!(kind, %name, attempt, "still failing: {why}"),
+        Class::Transient => tracing::warn!(kind, %name, "not written, will be tried again: {why}"),
+        Class::Denied => tracing::warn!(kind, %name, attempt, "refused: {why}"),
+        Class::Broken => tracing::error!(kind, %name, attempt, "cannot be written: {why}"),
+    }
+}
+
+/// A wake is never sooner than this after a decision: a plan that is not carried out must not become a busy loop.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// The first of: what the plan waits for, the next try, the latest look.
+pub fn wake_at(
+    plan: Option<SignedDuration>,
+    retry: Option<Duration>,
+    latest: Option<Duration>,
+) -> Option<Instant> {
+    let plan = plan.map(|wait| Duration::try_from(wait).unwrap_or_default().max(SHORTEST));
+    let wait = [plan, retry, latest].into_iter().flatten().min()?;
+    Some(Instant::now() + wait)
 }
 
 #[cfg(test)]
@@ -51,6 +112,32 @@ mod tests {
         ] {
             assert_eq!(pause(&failure, attempt, 0.5), expected, "{case}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_reason_to_wake_wins_and_none_is_at_once() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let plan = |seconds| Some(SignedDuration::from_secs(seconds));
+        for (case, plan, retry, latest, expected) in [
+            ("plan", plan(5), seconds(7), seconds(900), seconds(5)),
+            ("retry", plan(5), seconds(1), seconds(900), seconds(1)),
+            ("latest", None, None, seconds(900), seconds(900)),
+            ("never", None, None, None, None),
+            ("in the past", plan(-5), None, None, Some(SHORTEST)),
+        ] {
+            let wait = wake_at(plan, retry, latest).map(|at| at - Instant::now());
+            assert_eq!(wait, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn failures_are_counted_until_one_look_succeeds() {
+        let (tries, name) = (Tries::default(), Name::new("n", "r"));
+        let first = tries.pause("rollout", &name, &[failure(503, 0)]);
+        let second = tries.pause("rollout", &name, &[failure(503, 0)]);
+        assert!(first < second);
+        assert_eq!(tries.pause("rollout", &name, &[]), None);
+        assert!(tries.pause("rollout", &name, &[failure(503, 0)]) < second);
     }
 
     #[test]

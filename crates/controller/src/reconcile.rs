@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use serin_core::Plan;
+use serin_core::seen::Seen;
 use serin_core::world::WriteRefusal;
 use serin_core::write::{Effect, Write};
 use serin_traffic::service;
@@ -18,13 +19,10 @@ use crate::failure::{Class, Failure};
 use crate::mark::{Marks, Reach};
 use crate::object::Name;
 use crate::observe::{Scene, scene};
-use crate::patience;
+use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
 use crate::tally::{Subject, Tally};
-use crate::watch::chain;
 
-/// A wake is never sooner than this after a decision: a plan that is not carried out must not become a busy loop.
-const SHORTEST_WAKE: Duration = Duration::from_millis(200);
 /// How soon to look again when something could not be read.
 const BLIND_WAKE: Duration = Duration::from_secs(15);
 
@@ -32,7 +30,6 @@ const BLIND_WAKE: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 struct Recall {
     refusals: Vec<WriteRefusal>,
-    failures: u32,
     unreadable: Option<String>,
 }
 
@@ -45,6 +42,7 @@ pub struct Rollouts {
     tally: Arc<Tally>,
     resync: Duration,
     marks: Marks,
+    tries: Tries,
     recall: Mutex<HashMap<Name, Recall>>,
 }
 
@@ -67,13 +65,11 @@ impl Rollouts {
     /// A loop that looks at each Rollout at least every `resync`.
     pub fn new(
         caches: Arc<Caches>,
-        performer: Performer,
-        announcer: Announcer,
-        tally: Arc<Tally>,
+        (performer, announcer, tally): (Performer, Announcer, Arc<Tally>),
         resync: Duration,
     ) -> Self {
-        let (marks, recall) = (Marks::default(), Mutex::default());
-        Self { caches, performer, announcer, tally, resync, marks, recall }
+        let (marks, tries, recall) = (Marks::default(), Tries::default(), Mutex::default());
+        Self { caches, performer, announcer, tally, resync, marks, tries, recall }
     }
 
     /// Looks at one Rollout; returns when to look again.
@@ -120,6 +116,7 @@ impl Rollouts {
 
     fn forget(&self, name: &Name) {
         self.marks.forget(name);
+        self.tries.forget(name);
         self.recall().remove(name);
         self.tally.forget(Subject::Rollout, name);
     }
@@ -172,12 +169,12 @@ impl Rollouts {
     async fn perform(&self, name: &Name, scene: &Scene, plan: &Plan, version: &str) -> Vec<Failure> {
         let mut performed = Performed::default();
         for write in traffic_writes(scene, plan) {
-            self.perform_one(name, &write, &mut performed).await;
+            self.perform_one(name, &pinned(scene, write, version), &mut performed).await;
         }
         performed.done.clear();
         let mut version = version.to_owned();
         for write in &plan.writes {
-            let reach = self.perform_one(name, &pinned(scene, write, &version), &mut performed).await;
+            let reach = self.perform_one(name, &pinned(scene, write.clone(), &version), &mut performed).await;
             if let Some(Reach::Version(newer)) = reach.filter(|_| write.object == scene.key) {
                 version = newer;
             }
@@ -222,45 +219,10 @@ impl Rollouts {
     }
 
     fn wake(&self, name: &Name, scene: &Scene, plan: &Plan, failures: &[Failure]) -> Option<Instant> {
-        let now = Instant::now();
         let spread = 1.0 + rand::random::<f64>() / 10.0;
-        let mut wake = now + self.resync.mul_f64(spread);
-        if let Some(at) = plan.wake {
-            let until = at.duration_since(scene.world.now);
-            wake = wake.min(now + Duration::try_from(until).unwrap_or_default().max(SHORTEST_WAKE));
-        }
-        if scene.blind {
-            wake = wake.min(now + BLIND_WAKE);
-        }
-        let attempts = self.count(name, failures);
-        for failure in failures {
-            log(name, failure, attempts);
-            wake = wake.min(now + patience::pause(failure, attempts, rand::random()));
-        }
-        Some(wake)
-    }
-
-    fn count(&self, name: &Name, failures: &[Failure]) -> u32 {
-        let mut recalls = self.recall();
-        let recall = recalls.entry(name.clone()).or_default();
-        recall.failures = if failures.is_empty() { 0 } else { recall.failures.saturating_add(1) };
-        recall.failures
-    }
-}
-
-/// A failure that is more than somebody else having been faster.
-fn lasting(failures: &[Failure]) -> bool {
-    failures.iter().any(|failure| failure.class() != Class::Stale)
-}
-
-fn log(name: &Name, failure: &Failure, attempts: u32) {
-    let why = chain(failure);
-    match failure.class() {
-        Class::Stale => tracing::debug!(rollout = %name, "changed meanwhile: {why}"),
-        Class::Transient if attempts > 1 => tracing::debug!(rollout = %name, attempts, "still failing: {why}"),
-        Class::Transient => tracing::warn!(rollout = %name, "not written, will be tried again: {why}"),
-        Class::Denied => tracing::warn!(rollout = %name, attempts, "refused: {why}"),
-        Class::Broken => tracing::error!(rollout = %name, attempts, "cannot be written: {why}"),
+        let latest = if scene.blind { BLIND_WAKE.min(self.resync) } else { self.resync.mul_f64(spread) };
+        let wait = plan.wake.map(|at| at.duration_since(scene.world.now));
+        wake_at(wait, self.tries.pause("rollout", name, failures), Some(latest))
     }
 }
 
@@ -276,14 +238,18 @@ fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<Write> {
     writes
 }
 
-/// A change of the Rollout itself applies only to the version that was looked at, or that holds the new status.
-fn pinned(scene: &Scene, write: &Write, version: &str) -> Write {
-    match &write.effect {
-        Effect::JsonPatch(operations) if write.object == scene.key => {
-            let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
-            let operations = std::iter::once(test).chain(operations.iter().cloned()).collect();
-            Write { object: write.object.clone(), effect: Effect::JsonPatch(operations) }
-        }
-        _ => write.clone(),
+/// Pins a patch to the version that it was decided from where it cannot say its own precondition: JSON patch (RFC 6902)
+/// has no test for absence. A patch of the Rollout itself is pinned to `version`, which holds the new status.
+fn pinned(scene: &Scene, write: Write, version: &str) -> Write {
+    let Effect::JsonPatch(operations) = &write.effect else { return write };
+    let own = write.object == scene.key;
+    if !own && operations.iter().any(|operation| operation["op"] == "test") {
+        return write;
     }
+    let seen = scene.objects.get(&write.object).and_then(Seen::fresh);
+    let seen = seen.and_then(|object| object.pointer("/metadata/resourceVersion"));
+    let Some(version) = (if own { Some(json!(version)) } else { seen.cloned() }) else { return write };
+    let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
+    let operations = std::iter::once(test).chain(operations.iter().cloned()).collect();
+    Write { object: write.object, effect: Effect::JsonPatch(operations) }
 }

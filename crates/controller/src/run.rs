@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serin_traffic::ApiVersions;
@@ -16,7 +18,9 @@ use crate::caches::{self, Caches, Scope};
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::options::Options;
 use crate::perform::Performer;
+use crate::measure::Prober;
 use crate::reconcile::Rollouts;
+use crate::runs::{Reader, Runs};
 use crate::serve::{self, Insight, NoPort};
 use crate::tally::Tally;
 use crate::watch::chain;
@@ -36,6 +40,9 @@ pub enum CannotBegin {
     /// A port is taken.
     #[error(transparent)]
     NoPort(#[from] NoPort),
+    /// No certificates to trust, or none of the kind that TLS needs.
+    #[error("no TLS for metric providers")]
+    NoTls(#[source] reqwest::Error),
     /// Signals cannot be received.
     #[error("signals cannot be received")]
     NoSignals(#[source] std::io::Error),
@@ -61,6 +68,7 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     let home = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| CannotBegin::NoCluster(chain(&error)))?;
+    let prober = Prober::new().map_err(CannotBegin::NoTls)?;
     let scope = scope(&options, &home);
     let caches = Caches::new(&scope);
     let tally = Arc::new(Tally::default());
@@ -74,8 +82,8 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
         () = reachable(&client, &server, &origin) => {}
     }
     caches::start(&client, scope, &caches);
-    let performer = Performer::new(client, leadership.clone(), tally.clone());
-    let parts = Parts { options, caches, tally, performer, leadership };
+    let performer = Performer::new(client.clone(), leadership.clone(), tally.clone());
+    let parts = Parts { options, client, caches, tally, performer, prober, leadership };
     let ended = parts.work(election, signals).await;
     stop_serving.cancel();
     Ok(ended)
@@ -125,6 +133,7 @@ async fn configuration(options: &Options) -> Result<(Config, String), CannotBegi
     // Refusals and overload are sorted and waited out by class here; two layers of retries would multiply.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));
+    config.headers.push((USER_AGENT, HeaderValue::from_static(crate::AGENT)));
     Ok((config, origin))
 }
 
@@ -179,9 +188,11 @@ fn asked_to_stop() -> Result<CancellationToken, CannotBegin> {
 
 struct Parts {
     options: Options,
+    client: Client,
     caches: Arc<Caches>,
     tally: Arc<Tally>,
     performer: Performer,
+    prober: Prober,
     leadership: Leadership,
 }
 
@@ -227,29 +238,32 @@ impl Parts {
     }
 
     /// Works as soon as everything has been listed and the lease is ours.
-    fn begin_work(&self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
-        let (caches, mut leadership) = (self.caches.clone(), self.leadership.clone());
-        let resync = Duration::from_secs(self.options.rollout_resync.max(1));
-        let rollouts = Arc::new(Rollouts::new(
-            caches.clone(),
-            self.performer.clone(),
-            announcer,
-            self.tally.clone(),
-            resync,
-        ));
-        let workers = usize::from(self.options.rollout_threads);
+    fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
+        let Self { options, client, caches, tally, performer, prober, mut leadership } = self;
+        let resync = Duration::from_secs(options.rollout_resync.max(1));
+        let common = (performer, announcer, tally);
+        let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), resync));
+        let prometheus = options.prometheus_address.clone();
+        let runs = Arc::new(Runs::new(caches.clone(), common, (prober, Reader(client)), prometheus));
         tokio::spawn(async move {
             tokio::select! {
                 () = halt.cancelled() => return,
                 () = ready(&caches, &mut leadership) => {}
             }
-            let queue = caches.rollout_queue.clone();
-            queue.run(workers, halt, move |name| {
-                let rollouts = rollouts.clone();
-                let span = tracing::info_span!("rollout", %name);
-                async move { rollouts.reconcile(&name).await }.instrument(span)
-            })
-            .await;
+            let looking = caches.rollout_queue.clone().run(
+                usize::from(options.rollout_threads),
+                halt.clone(),
+                move |name| {
+                    let (rollouts, span) = (rollouts.clone(), tracing::info_span!("rollout", %name));
+                    async move { rollouts.reconcile(&name).await }.instrument(span)
+                },
+            );
+            let measuring =
+                caches.run_queue.clone().run(usize::from(options.analysis_threads), halt, move |name| {
+                    let (runs, span) = (runs.clone(), tracing::info_span!("analysisrun", %name));
+                    async move { runs.reconcile(&name).await }.instrument(span)
+                });
+            tokio::join!(looking, measuring);
         })
     }
 }

@@ -59,17 +59,33 @@ pub async fn keep<T>(
 
 /// The cause in words that say what to do.
 fn explain(kind: &Kind, error: &watcher::Error) -> String {
-    let code = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
-        watcher::Error::WatchError(status) => status.code,
-        _ => 0,
+    let (code, words) = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => (code(error), api_words(error)),
+        watcher::Error::WatchError(status) => (status.code, status.message.clone()),
+        watcher::Error::NoResourceVersion => (0, chain(error)),
     };
     match code {
         404 => format!("the API server does not know {kind}; install its CustomResourceDefinition"),
-        401 | 403 => format!("no permission to list and watch {kind}: {}", chain(error)),
-        _ => chain(error),
+        401 | 403 => format!("no permission to list and watch {kind}: {words}"),
+        _ => words,
+    }
+}
+
+fn code(error: &kube::Error) -> u16 {
+    match error {
+        kube::Error::Api(status) => status.code,
+        _ => 0,
+    }
+}
+
+/// An error of the client in one line: what the API server said, or why it could not be asked.
+pub fn api_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Api(status) => format!("{} ({})", status.reason, status.code),
+        other => chain(other),
     }
 }
 

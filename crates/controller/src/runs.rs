@@ -1,0 +1,165 @@
+//! Performs the loop of one AnalysisRun: ask what is due, conclude, record. It decides nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use serin_analysis::run::{Asked, RunPlan, RunWorld, conclude, due, secrets_needed};
+use serin_api::AnalysisRun;
+use serin_core::journal::{Event, Severity};
+use serin_core::write::{Effect, Write};
+use tokio::time::Instant;
+
+use crate::announce::{Announcer, reference};
+use crate::cache::Kept;
+use crate::caches::{Caches, kind};
+use crate::difference::StatusPatch;
+use crate::failure::Failure;
+use crate::mark::{Marks, Reach};
+use crate::measure::Prober;
+use crate::object::Name;
+use crate::patience::{Tries, lasting, wake_at};
+use crate::perform::{Performer, StatusPlace};
+use crate::secret;
+use crate::sight::RunSight;
+use crate::tally::{Subject, Tally};
+
+/// Everything that the loop needs.
+#[derive(Debug)]
+pub struct Runs {
+    caches: Arc<Caches>,
+    performer: Performer,
+    announcer: Announcer,
+    tally: Arc<Tally>,
+    prober: Prober,
+    reader: Reader,
+    default_prometheus: Option<String>,
+    marks: Marks,
+    tries: Tries,
+    unreadable: Mutex<HashMap<Name, String>>,
+}
+
+/// The client that reads Secrets.
+pub struct Reader(pub Client);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Runs {
+    /// A loop that asks `prober`.
+    pub fn new(
+        caches: Arc<Caches>,
+        (performer, announcer, tally): (Performer, Announcer, Arc<Tally>),
+        (prober, reader): (Prober, Reader),
+        default_prometheus: Option<String>,
+    ) -> Self {
+        Self {
+            caches,
+            performer,
+            announcer,
+            tally,
+            prober,
+            reader,
+            default_prometheus,
+            marks: Marks::default(),
+            tries: Tries::default(),
+            unreadable: Mutex::default(),
+        }
+    }
+
+    /// Looks at one run; returns when to look again.
+    pub async fn reconcile(&self, name: &Name) -> Option<Instant> {
+        let Some(kept) = self.caches.runs.get(name).filter(|kept| !kept.deleting) else {
+            self.forget(name);
+            return None;
+        };
+        let run = match &kept.value {
+            Ok(run) => run,
+            Err(why) => return self.tell_unreadable(name, &kept, why),
+        };
+        let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
+        if !behind.objects.is_empty() {
+            self.tally.fell_behind();
+            return behind.until;
+        }
+        let started = Instant::now();
+        let (now, plan) = self.measure(name, run).await;
+        let failures: Vec<_> = self.record(name, &kept, run, &plan).await.err().into_iter().collect();
+        self.tally.reconciled(Subject::AnalysisRun, name, started.elapsed(), lasting(&failures));
+        let retry = self.tries.pause("analysisrun", name, &failures);
+        wake_at(plan.wake.map(|at| at.duration_since(now)), retry, None)
+    }
+
+    fn forget(&self, name: &Name) {
+        self.marks.forget(name);
+        self.tries.forget(name);
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.tally.forget(Subject::AnalysisRun, name);
+    }
+
+    fn tell_unreadable(&self, name: &Name, kept: &Kept<RunSight>, why: &str) -> Option<Instant> {
+        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(name.clone(), why.to_owned()).as_deref() != Some(why) {
+            let message = format!("The AnalysisRun \"{}\" cannot be read: {why}", name.name);
+            let event =
+                Event { severity: Severity::Warning, reason: "InvalidSpec".to_owned(), message, write: None };
+            self.announcer.tell(Subject::AnalysisRun, &about(name, kept), event);
+        }
+        None
+    }
+
+    /// Asks everything that is due, all at once, and concludes; with the moment of the conclusion.
+    async fn measure(&self, name: &Name, run: &AnalysisRun) -> (Timestamp, RunPlan) {
+        let secrets = secret::read(&self.reader.0, &name.namespace, &secrets_needed(run)).await;
+        let default_prometheus = self.default_prometheus.as_deref();
+        let world = RunWorld { now: Timestamp::now(), run, secrets: &secrets, default_prometheus };
+        let asked: Vec<Asked> = join_all(due(&world).into_iter().map(|ask| self.prober.ask(ask))).await;
+        let world = RunWorld { now: Timestamp::now(), ..world };
+        let started = Instant::now();
+        let plan = conclude(&world, &asked);
+        self.tally.planned(started.elapsed());
+        (world.now, plan)
+    }
+
+    /// Stores the status, then tells what happened; deletes a run that has outlived its time.
+    async fn record(
+        &self,
+        name: &Name,
+        kept: &Kept<RunSight>,
+        run: &AnalysisRun,
+        plan: &RunPlan,
+    ) -> Result<(), Failure> {
+        let object = kind::run().key(name);
+        if plan.delete {
+            let delete = Write { object: object.clone(), effect: Effect::Delete { uid: kept.uid.clone() } };
+            let reach = self.performer.write(&delete).await?;
+            reach.into_iter().for_each(|reach| self.marks.note(name, object.clone(), reach, Instant::now()));
+            return Ok(());
+        }
+        let old = run.status.clone().unwrap_or_default();
+        let patch = StatusPatch::between(&old, &plan.status, &kept.version)
+            .map_err(|source| Failure::Unsendable { object: object.clone(), source })?;
+        if let Some(patch) = patch {
+            let stored = self.performer.status(&object, StatusPlace::Object, &patch).await;
+            if stored.as_ref().is_err_and(|failure| failure.class() == crate::failure::Class::Stale) {
+                self.tally.conflicted();
+            }
+            self.marks.note(name, object, Reach::Version(stored?), Instant::now());
+        }
+        for event in &plan.events {
+            self.announcer.tell(Subject::AnalysisRun, &about(name, kept), event.clone());
+        }
+        Ok(())
+    }
+}
+
+fn about(name: &Name, kept: &Kept<RunSight>) -> ObjectReference {
+    reference(&kind::run(), name, &kept.uid, &kept.version)
+}
+
