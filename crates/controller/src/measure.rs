@@ -47,17 +47,19 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Makes the clients.
+    /// Makes the clients. Where the system has no certificates to trust, as in an image made from scratch, providers
+    /// behind `http://` can be asked all the same, and others say that their certificate is not trusted.
     ///
     /// # Errors
-    /// When there is no usable TLS.
+    /// When there is no usable TLS at all.
     pub fn new() -> reqwest::Result<Self> {
         let builder = || Client::builder().user_agent(crate::AGENT).connect_timeout(Duration::from_secs(10));
-        Ok(Self {
-            client: builder().build()?,
-            trusting: builder().danger_accept_invalid_certs(true).build()?,
-            hosts: Mutex::default(),
-        })
+        let client = builder().build().or_else(|error| {
+            tracing::warn!("providers behind https cannot be trusted: {}", chain(&error));
+            builder().tls_certs_only([]).build()
+        })?;
+        let trusting = builder().tls_certs_only([]).danger_accept_invalid_certs(true).build()?;
+        Ok(Self { client, trusting, hosts: Mutex::default() })
     }
 
     /// Asks one question.

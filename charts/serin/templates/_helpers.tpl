@@ -1,0 +1,89 @@
+{{- define "serin.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "serin.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "serin.labels" -}}
+{{ include "serin.selectorLabels" . }}
+app.kubernetes.io/part-of: serin
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "serin.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "serin.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed when serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "serin.leaseName" -}}
+argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ end }}
+{{- end -}}
+
+{{/* What the controller may do to the objects that it serves, in the cluster or in one namespace. */}}
+{{- define "serin.rules" -}}
+- apiGroups: [argoproj.io]
+  resources: [rollouts]
+  verbs: [list, watch, patch]
+- apiGroups: [argoproj.io]
+  resources: [rollouts/status]
+  verbs: [patch]
+# For owner references that block deletion, where the API server guards them (OwnerReferencesPermissionEnforcement).
+- apiGroups: [argoproj.io]
+  resources: [rollouts/finalizers]
+  verbs: [update]
+- apiGroups: [argoproj.io]
+  resources: [analysisruns]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [argoproj.io]
+  resources: [analysistemplates{{ if not .Values.controller.namespaced }}, clusteranalysistemplates{{ end }}]
+  verbs: [list, watch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch, patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- with .Values.rbac.secrets }}
+{{- if .read }}
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .names }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
+{{- end }}
+{{- end }}
+{{- with .Values.rbac.routers }}
+{{- if .gatewayAPI }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes, grpcroutes, tcproutes, tlsroutes]
+  verbs: [list, watch, patch]
+{{- end }}
+{{- if .istio }}
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices, destinationrules]
+  verbs: [list, watch, patch]
+{{- end }}
+{{- if .traefik }}
+- apiGroups: [traefik.io]
+  resources: [traefikservices]
+  verbs: [list, watch, patch]
+{{- end }}
+{{- end }}
+{{- end -}}
