@@ -1,0 +1,237 @@
+//! Performs requests to the cluster that kubeconfig and flags name, and says where that is when they fail.
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::core::{DeserializeGuard, Selector};
+use kube::{Client, ResourceExt};
+use serde::de::DeserializeOwned;
+use serin_api::{AnalysisRun, Rollout, label};
+
+use crate::change::{Body, Change, Target};
+use crate::connection;
+use crate::failure::{Attempt, Failure, Place, kinds_unknown, of_client, similar};
+use crate::flags::Connection;
+use crate::invocation::Invocation;
+use crate::observed::Observed;
+
+/// Field manager of what this client writes.
+const MANAGER: &str = "kubectl-serin";
+
+/// A cluster and a namespace in it.
+pub(crate) struct Cluster {
+    client: Client,
+    namespace: String,
+    place: Place,
+    /// The flags that reached it.
+    pub(crate) invocation: Invocation,
+}
+
+/// How a patch ended when it did not succeed.
+pub(crate) enum Rejected {
+    /// The object is another than the one that was read.
+    Stale,
+    /// It cannot be done.
+    Failed(Failure),
+}
+
+impl Cluster {
+    /// Reads the configuration; the first request tells whether the cluster can be reached.
+    ///
+    /// # Errors
+    /// A kubeconfig that cannot be used, by file and context.
+    pub(crate) async fn connect(flags: &Connection) -> Result<Self, Failure> {
+        let (config, place) = connection::configuration(flags).await?;
+        let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config)
+            .map_err(|why| Failure::new(format!("cannot use {place}: {}", crate::failure::root(&why))))?;
+        let invocation = Invocation {
+            namespace: namespace.clone(),
+            context: flags.context.clone(),
+            kubeconfig: flags.kubeconfig.as_ref().map(|path| path.display().to_string()),
+        };
+        Ok(Self { client, namespace, place, invocation })
+    }
+
+    /// The namespace in use.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// An API in the namespace in use.
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// A Rollout for people: `rollout "shop" in namespace "web"`.
+    pub(crate) fn title(&self, name: &str) -> String {
+        format!("rollout \"{name}\" in namespace \"{}\"", self.namespace)
+    }
+
+    /// Translates an error about a Rollout.
+    pub(crate) fn failure(&self, verb: &str, object: &str, error: &kube::Error) -> Failure {
+        of_client(&self.place, Attempt { verb, object }, error)
+    }
+
+    /// One Rollout.
+    ///
+    /// # Errors
+    /// When it is not there the failure lists similar names, and other namespaces that have it.
+    pub(crate) async fn rollout(&self, name: &str) -> Result<Rollout, Failure> {
+        match self.api::<Rollout>().get(name).await {
+            Ok(rollout) => Ok(rollout),
+            Err(kube::Error::Api(status)) if status.is_not_found() && !kinds_unknown(&status) => {
+                Err(self.not_found(name).await)
+            }
+            Err(error) => Err(self.failure("read", &self.title(name), &error)),
+        }
+    }
+
+    async fn not_found(&self, name: &str) -> Failure {
+        let missing = format!("{} does not exist", self.title(name));
+        let here = self.api::<DeserializeGuard<Rollout>>().list(&ListParams::default()).await;
+        let here: Vec<_> =
+            here.map(|list| list.items.iter().map(ResourceExt::name_any).collect()).unwrap_or_default();
+        let near = similar(name, here.iter().map(String::as_str));
+        if !near.is_empty() {
+            return Failure::new(format!("{missing}; there is {}", near.join(", ")));
+        }
+        let all: Api<DeserializeGuard<Rollout>> = Api::all(self.client.clone());
+        let elsewhere = all.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
+        let elsewhere: Vec<_> =
+            elsewhere.into_iter().flatten().filter_map(|found| found.namespace()).collect();
+        Failure::new(match (elsewhere.first(), here.is_empty()) {
+            (Some(_), _) => format!("{missing}; there is one in namespace {} (-n)", elsewhere.join(", ")),
+            (None, true) => format!("{missing}, nor any other; -n chooses another namespace"),
+            (None, false) => {
+                format!("{missing}; there is {}", here.iter().take(5).cloned().collect::<Vec<_>>().join(", "))
+            }
+        })
+    }
+
+    /// All Rollouts of the namespace, or of the cluster. One that cannot be read becomes a note.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub(crate) async fn rollouts(&self, everywhere: bool) -> Result<(Vec<Rollout>, Vec<String>), Failure> {
+        let (api, object) = if everywhere {
+            (Api::all(self.client.clone()), "rollouts of all namespaces".to_owned())
+        } else {
+            (self.api::<DeserializeGuard<Rollout>>(), format!("rollouts in namespace \"{}\"", self.namespace))
+        };
+        let list =
+            api.list(&ListParams::default()).await.map_err(|error| self.failure("list", &object, &error))?;
+        Ok(readable(list.items))
+    }
+
+    /// One Rollout with its parts. Parts that cannot be read become notes.
+    ///
+    /// # Errors
+    /// When the Rollout cannot be read.
+    pub(crate) async fn observe(&self, name: &str) -> Result<Observed, Failure> {
+        let rollout = self.rollout(name).await?;
+        let of_rollout = selector(&rollout);
+        let mut notes = Vec::new();
+        let replica_sets = self.parts::<ReplicaSet>(&of_rollout, "ReplicaSets", &mut notes).await;
+        let pods = self.parts::<Pod>(&of_rollout, "pods", &mut notes).await;
+        let runs = self
+            .parts::<DeserializeGuard<AnalysisRun>>(label::POD_TEMPLATE_HASH, "AnalysisRuns", &mut notes)
+            .await;
+        let (runs, unreadable) = readable(runs);
+        notes.extend(unreadable);
+        let now = jiff::Timestamp::now();
+        Ok(Observed { rollout, replica_sets, pods, runs, notes, now }.keep_owned())
+    }
+
+    async fn parts<K>(&self, labels: &str, plural: &str, notes: &mut Vec<String>) -> Vec<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        match self.api::<K>().list(&ListParams::default().labels(labels)).await {
+            Ok(list) => list.items,
+            Err(error) => {
+                notes.push(self.missing_parts(plural, &error));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The note about parts that cannot be read.
+    pub(crate) fn missing_parts(&self, plural: &str, error: &kube::Error) -> String {
+        let failure = self.failure("list", plural, error);
+        format!("{plural} are not shown: {}", failure.message)
+    }
+
+    /// Sends one patch.
+    ///
+    /// # Errors
+    /// [`Rejected::Stale`] when the Rollout has changed since it was read.
+    pub(crate) async fn change(&self, name: &str, change: &Change) -> Result<(), Rejected> {
+        let api = self.api::<Rollout>();
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let (patch, tested) = match &change.body {
+            Body::Merge(body) => (Patch::Merge(body), false),
+            Body::Json(operations) => match serde_json::from_value(operations.clone()) {
+                Ok(operations) => (Patch::Json(operations), true),
+                Err(why) => {
+                    return Err(Rejected::Failed(Failure::new(format!("cannot write the patch: {why}"))));
+                }
+            },
+        };
+        let answer = match change.target {
+            Target::Object => api.patch(name, &params, &patch).await,
+            Target::Status => api.patch_status(name, &params, &patch).await,
+        };
+        match answer {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() || (tested && is_failed_test(&status)) => {
+                Err(Rejected::Stale)
+            }
+            Err(error) => Err(Rejected::Failed(self.failure("patch", &self.title(name), &error))),
+        }
+    }
+}
+
+/// A `test` of a JSON patch that did not hold; the API server has no reason of its own for it.
+fn is_failed_test(status: &kube::core::Status) -> bool {
+    status.is_invalid() && status.details.as_ref().is_none_or(|details| details.causes.is_empty())
+}
+
+/// Selector of the ReplicaSets and pods of a Rollout; they carry the hash whatever the selector is.
+pub(crate) fn selector(rollout: &Rollout) -> String {
+    let own = rollout.spec.selector.clone().unwrap_or_default();
+    let own = Selector::try_from(own).map(|selector| selector.to_string()).unwrap_or_default();
+    if own.is_empty() {
+        label::POD_TEMPLATE_HASH.to_owned()
+    } else {
+        format!("{own},{}", label::POD_TEMPLATE_HASH)
+    }
+}
+
+/// Separates objects that can be read from notes about those that cannot: one malformed object hides no other.
+pub(crate) fn readable<K: kube::Resource>(objects: Vec<DeserializeGuard<K>>) -> (Vec<K>, Vec<String>)
+where
+    K::DynamicType: Default,
+{
+    let mut notes = Vec::new();
+    let mut read = Vec::new();
+    for object in objects {
+        match object.0 {
+            Ok(object) => read.push(object),
+            Err(bad) => {
+                let kind = K::kind(&K::DynamicType::default()).into_owned();
+                let name = bad.metadata.name.unwrap_or_default();
+                notes.push(format!("{kind} {name} is not shown, it cannot be read: {}", bad.error));
+            }
+        }
+    }
+    (read, notes)
+}

@@ -1,0 +1,116 @@
+//! Says why a Rollout is where it is: what it waits for, on which evidence, what comes next, and what a person can do.
+
+mod action;
+mod evidence;
+mod fact;
+mod next;
+mod situation;
+mod text;
+mod why;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serin_api::Gate;
+
+use crate::invocation::Invocation;
+use crate::observed::Observed;
+use crate::phase::{Standing, standing};
+use crate::step::{self, Weight};
+use situation::Situation;
+
+pub use text::text;
+
+/// The answer to "why is it where it is?".
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    name: String,
+    namespace: String,
+    status: Standing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    why: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Fact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<Gate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<Weight>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<Evidence>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pods: Vec<String>,
+    next: Vec<String>,
+    actions: Vec<Action>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+/// Something in fields: a problem of the spec, a metric that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Fact {
+    title: String,
+    entries: Vec<(String, String)>,
+}
+
+/// What an AnalysisRun has found so far.
+#[derive(Clone, Debug, Serialize)]
+struct Evidence {
+    run: String,
+    role: String,
+    state: String,
+    metrics: Vec<MetricEvidence>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct MetricEvidence {
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<(f64, f64)>,
+    lines: Vec<String>,
+}
+
+/// A command, and what it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Action {
+    command: String,
+    effect: String,
+}
+
+/// Explains what is seen.
+pub fn explain(seen: &Observed, invocation: &Invocation) -> Explanation {
+    let rollout = &seen.rollout;
+    let situation = situation::of(seen);
+    let moving = situation.is_moving();
+    Explanation {
+        name: seen.name().to_owned(),
+        namespace: seen.namespace().to_owned(),
+        status: standing(rollout),
+        step: step::current(rollout).filter(|_| moving).map(|(index, _)| step::named(rollout, index)),
+        why: why::of(seen, &situation),
+        facts: fact::of(seen, &situation),
+        waits_for: gates(seen, &situation),
+        weight: step::weight(rollout, &seen.replica_sets).filter(|_| situation.has_traffic()),
+        evidence: if moving { evidence::of(seen) } else { Vec::new() },
+        pods: evidence::unready_pods(seen),
+        next: next::of(seen, &situation),
+        actions: action::of(seen, &situation, invocation),
+        notes: seen.notes.clone(),
+        now: seen.now,
+    }
+}
+
+/// The gates as the controller tells them; those of an invalid spec are shown as facts.
+fn gates(seen: &Observed, situation: &Situation<'_>) -> Vec<Gate> {
+    let known = seen.rollout.status.as_ref().and_then(|status| status.gates.clone()).unwrap_or_default();
+    match situation {
+        Situation::Unclaimed | Situation::Unobserved | Situation::Invalid { .. } => Vec::new(),
+        Situation::Resuming | Situation::Retrying | Situation::Aborted { .. } => Vec::new(),
+        _ => known,
+    }
+}
+
+#[cfg(test)]
+mod tests;

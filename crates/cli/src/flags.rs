@@ -1,0 +1,338 @@
+//! The command line: verbs, flags and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::verb::set_image::NewImage;
+
+/// Exit codes, shown below the help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or so already; status: Healthy
+  1  status: Degraded; lint: problems found
+  2  refused, wrong usage, or the cluster could not be asked
+  3  status: timed out
+  4  status --watch=false: Progressing or Paused";
+
+/// See, promote, abort and explain rollouts.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-serin", bin_name = "kubectl serin", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// How the cluster is reached.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// No colours. They are also off when NO_COLOR is set, and when the output is no terminal.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// How the cluster is reached.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Connection {
+    /// Namespace; default: the one of the context.
+    #[arg(short, long, global = true)]
+    pub namespace: Option<String>,
+    /// Context in the kubeconfig; default: the current one.
+    #[arg(long, global = true)]
+    pub context: Option<String>,
+    /// File with clusters and users; default: $KUBECONFIG, then ~/.kube/config, then the pod's service account.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show one Rollout with everything that belongs to it.
+    #[command(visible_alias = "describe")]
+    Get(GetArguments),
+    /// Show the Rollouts of a namespace, one a line.
+    #[command(alias = "ls")]
+    List(ListArguments),
+    /// Print the phase of a Rollout until it is Healthy or Degraded; for pipelines.
+    #[command(after_help = EXIT_CODES)]
+    Status(StatusArguments),
+    /// Say why a Rollout is where it is: what it waits for, the evidence, what comes next, what you can do.
+    Explain(ExplainArguments),
+    /// End the pause that a Rollout waits at.
+    Promote(PromoteArguments),
+    /// Take the update back: all traffic goes to stable.
+    Abort(Names),
+    /// Start an aborted update again at its first step.
+    Retry(Names),
+    /// Put the pod template of an earlier revision back: stable's when an update is on its way or aborted, else the
+    /// one before.
+    Undo(UndoArguments),
+    /// Hold a Rollout where it is until it is promoted.
+    Pause(Names),
+    /// Replace the pods one after the other, without a new revision.
+    Restart(RestartArguments),
+    /// Change a field.
+    #[command(subcommand)]
+    Set(SetVerb),
+    /// Check manifests without a cluster: validation, unknown fields, types.
+    #[command(after_help = EXIT_CODES)]
+    Lint(LintArguments),
+    /// Print the version.
+    Version(VersionArguments),
+    /// Print a completion script, for example: kubectl serin completion bash.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Formats of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For machines.
+    Json,
+}
+
+/// Rollouts by name.
+#[derive(Args, Debug)]
+pub struct Names {
+    /// Names, also as rollout/NAME or rollout NAME.
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Arguments of `get`.
+#[derive(Args, Debug)]
+pub struct GetArguments {
+    /// The Rollout: NAME, rollout NAME or rollout/NAME.
+    #[command(flatten)]
+    pub names: Names,
+    /// Draw it again whenever something changes.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// End watching after this many seconds; 0: never.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub timeout_seconds: u64,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    /// What to list.
+    #[arg(value_parser = ["rollouts", "rollout", "ro"], default_value = "rollouts", hide_possible_values = true)]
+    pub what: String,
+    /// Of all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArguments {
+    /// The Rollout: NAME, rollout NAME or rollout/NAME.
+    #[command(flatten)]
+    pub names: Names,
+    /// Wait until it is Healthy or Degraded. With =false: print the phase once.
+    #[arg(short, long, default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub watch: bool,
+    /// How long to wait, for example 90s, 5m or 1h; 0: for ever.
+    #[arg(short, long, default_value = "0", value_parser = duration)]
+    pub timeout: Duration,
+    /// Format, one object a line; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArguments {
+    /// The Rollout: NAME, rollout NAME or rollout/NAME.
+    #[command(flatten)]
+    pub names: Names,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `promote`.
+#[derive(Args, Debug)]
+pub struct PromoteArguments {
+    /// The Rollouts.
+    #[command(flatten)]
+    pub names: Names,
+    /// Skip all remaining steps, pauses and analyses.
+    #[arg(long, conflicts_with = "skip_current_step")]
+    pub full: bool,
+    /// Skip the current step, also when it waits for something else than a person.
+    #[arg(short = 'c', long)]
+    pub skip_current_step: bool,
+}
+
+/// Arguments of `undo`.
+#[derive(Args, Debug)]
+pub struct UndoArguments {
+    /// The Rollout: NAME, rollout NAME or rollout/NAME.
+    #[command(flatten)]
+    pub names: Names,
+    /// The revision to go back to; 0: decided by the state.
+    #[arg(long, value_name = "N")]
+    pub to_revision: Option<i64>,
+}
+
+/// Arguments of `restart`.
+#[derive(Args, Debug)]
+pub struct RestartArguments {
+    /// The Rollouts.
+    #[command(flatten)]
+    pub names: Names,
+    /// How long from now, for example 10m.
+    #[arg(long = "in", default_value = "0", value_parser = duration, value_name = "DURATION")]
+    pub delay: Duration,
+}
+
+/// Fields that can be set.
+#[derive(Debug, Subcommand)]
+pub enum SetVerb {
+    /// Give containers new images.
+    Image(ImageArguments),
+}
+
+/// Arguments of `set image`.
+#[derive(Args, Debug)]
+pub struct ImageArguments {
+    /// The Rollout: NAME or rollout/NAME.
+    pub name: String,
+    /// CONTAINER=IMAGE; *=IMAGE for all containers.
+    #[arg(required = true, value_name = "CONTAINER=IMAGE")]
+    pub images: Vec<NewImage>,
+}
+
+/// Arguments of `lint`.
+#[derive(Args, Debug)]
+pub struct LintArguments {
+    /// Files in YAML or JSON; - is the standard input.
+    #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `version`.
+#[derive(Args, Debug)]
+pub struct VersionArguments {
+    /// The number only.
+    #[arg(long)]
+    pub short: bool,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+impl Names {
+    /// The names without the words for their kind, which people write as kubectl wants them.
+    ///
+    /// # Errors
+    /// Another kind.
+    pub fn plain(&self) -> Result<Vec<&str>, String> {
+        let words = match self.names.as_slice() {
+            [kind, rest @ ..] if is_kind(kind) && !rest.is_empty() => rest,
+            words => words,
+        };
+        words.iter().map(|word| plain_name(word)).collect()
+    }
+
+    /// The one name.
+    ///
+    /// # Errors
+    /// More than one name, or another kind.
+    pub fn one(&self) -> Result<&str, String> {
+        match self.plain()?.as_slice() {
+            [name] => Ok(name),
+            names => Err(format!("one rollout at a time, not {}: {}", names.len(), names.join(", "))),
+        }
+    }
+}
+
+fn is_kind(word: &str) -> bool {
+    matches!(word, "rollout" | "rollouts" | "ro" | "rollout.argoproj.io" | "rollouts.argoproj.io")
+}
+
+/// A name without `rollout/` before it.
+///
+/// # Errors
+/// Another kind.
+pub fn plain_name(word: &str) -> Result<&str, String> {
+    match word.split_once('/') {
+        None => Ok(word),
+        Some((kind, name)) if is_kind(kind) => Ok(name),
+        Some((kind, _)) => {
+            Err(format!("\"{kind}\" is no kind that this command knows; write rollout/NAME or NAME"))
+        }
+    }
+}
+
+/// Digits are seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
+    seconds
+        .or_else(|| serin_api::go_duration(text))
+        .ok_or_else(|| "expected a duration such as 90s, 5m or 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_are_read_as_kubectl_users_write_them() {
+        for (words, expected) in [
+            (vec!["shop"], Ok(vec!["shop"])),
+            (vec!["rollout", "shop"], Ok(vec!["shop"])),
+            (vec!["ro", "shop", "cart"], Ok(vec!["shop", "cart"])),
+            (vec!["rollout/shop", "cart"], Ok(vec!["shop", "cart"])),
+            (vec!["rollout"], Ok(vec!["rollout"])),
+            (
+                vec!["deployment/shop"],
+                Err("\"deployment\" is no kind that this command knows; write rollout/NAME or NAME"
+                    .to_owned()),
+            ),
+        ] {
+            let names = Names { names: words.iter().map(|word| (*word).to_owned()).collect() };
+            assert_eq!(names.plain(), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_behind_the_verb() {
+        for line in
+            ["serin -n web status shop --watch=false", "serin status --watch=false shop --namespace web"]
+        {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.connection.namespace.as_deref(), Some("web"));
+            let Verb::Status(arguments) = cli.verb else { panic!("{line}") };
+            assert_eq!((arguments.names.one(), arguments.watch), (Ok("shop"), false));
+        }
+        let Verb::Status(arguments) =
+            Cli::try_parse_from("serin status shop -w --timeout 5m".split(' ')).unwrap().verb
+        else {
+            panic!()
+        };
+        assert_eq!((arguments.watch, arguments.timeout), (true, Duration::from_secs(300)));
+        assert!(Cli::try_parse_from("serin promote shop --full -c".split(' ')).is_err());
+        assert!(Cli::try_parse_from("serin restart shop --in soon".split(' ')).is_err());
+    }
+}

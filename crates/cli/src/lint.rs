@@ -1,0 +1,103 @@
+//! Says what is wrong with manifests, without a cluster: by the schemas of the API, by validation, field by field.
+
+mod manifest;
+mod schema;
+mod template;
+
+use serde::Serialize;
+use serde_json::Value;
+use serin_api::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, validate};
+
+pub use manifest::{Document, documents};
+
+/// The group and version that is checked.
+const API: &str = "argoproj.io/v1alpha1";
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// It cannot work.
+    Problem,
+    /// It is probably not what was meant.
+    Warning,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Path of the field, what is wrong, and the remedy.
+    pub message: String,
+}
+
+impl Finding {
+    fn problem(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Problem, message: message.into() }
+    }
+
+    fn warning(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, message: message.into() }
+    }
+}
+
+/// What is wrong with one object; `None` for kinds of other APIs.
+pub fn check(object: &Value) -> Option<Vec<Finding>> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (api, kind) = (text("apiVersion"), text("kind"));
+    if api.is_empty() || kind.is_empty() {
+        return Some(vec![Finding::problem("apiVersion and kind must be given")]);
+    }
+    if !api.starts_with("argoproj.io/") {
+        return None;
+    }
+    let schema = schema::of_kind(kind)?;
+    if api != API {
+        return Some(vec![Finding::problem(format!("apiVersion: Invalid value: \"{api}\": write {API}"))]);
+    }
+    let mut findings = Vec::new();
+    if object.pointer("/metadata/name").or(object.pointer("/metadata/generateName")).is_none() {
+        findings.push(Finding::problem("metadata.name: Required value: give the object a name"));
+    }
+    schema::walk(&schema, object, "", &mut findings);
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        findings.extend(content(kind, object));
+    }
+    Some(findings)
+}
+
+/// What schemas cannot say.
+fn content(kind: &str, object: &Value) -> Vec<Finding> {
+    match kind {
+        "Rollout" => rollout(object),
+        "AnalysisTemplate" => decoded::<AnalysisTemplate>(object),
+        "ClusterAnalysisTemplate" => decoded::<ClusterAnalysisTemplate>(object),
+        "AnalysisRun" => decoded::<AnalysisRun>(object),
+        _ => decoded::<Experiment>(object),
+    }
+}
+
+fn decoded<K: serde::de::DeserializeOwned>(object: &Value) -> Vec<Finding> {
+    serde_json::from_value::<K>(object.clone())
+        .err()
+        .map(|why| Finding::problem(why.to_string()))
+        .into_iter()
+        .collect()
+}
+
+fn rollout(object: &Value) -> Vec<Finding> {
+    let rollout: Rollout = match serde_json::from_value(object.clone()) {
+        Ok(rollout) => rollout,
+        Err(why) => return vec![Finding::problem(why.to_string())],
+    };
+    let mut findings: Vec<_> =
+        validate(&rollout).iter().map(|problem| Finding::problem(problem.to_string())).collect();
+    if let Some(template) = &rollout.spec.template {
+        findings.extend(template::check(template.value(), "spec.template"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

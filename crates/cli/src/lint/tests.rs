@@ -1,0 +1,115 @@
+use super::*;
+
+fn findings(manifest: &str) -> Vec<String> {
+    let documents = documents(manifest).unwrap();
+    let told = |finding: &Finding| match finding.severity {
+        Severity::Problem => format!("problem: {}", finding.message),
+        Severity::Warning => format!("warning: {}", finding.message),
+    };
+    documents
+        .iter()
+        .filter_map(|document| check(&document.object))
+        .flatten()
+        .map(|finding| told(&finding))
+        .collect()
+}
+
+const GOOD: &str = "
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: shop}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: shop
+        image: shop:v1
+        resources: {requests: {cpu: 50m}}
+  strategy:
+    canary:
+      maxSurge: 25%
+      steps:
+      - setWeight: 20
+      - pause: {duration: 30}
+      - pause: {}
+";
+
+#[test]
+fn a_good_manifest_has_no_findings() {
+    assert_eq!(findings(GOOD), [""; 0]);
+}
+
+#[test]
+fn every_finding_names_its_field_and_the_remedy() {
+    for (from, to, expected) in [
+        (
+            "replicas: 4",
+            "replicas: four",
+            "problem: spec.replicas: Invalid value: \"four\": expected a whole number",
+        ),
+        (
+            "maxSurge: 25%",
+            "maxSurge: [1]",
+            "problem: spec.strategy.canary.maxSurge: Invalid value: [1]: expected a whole number or text",
+        ),
+        (
+            "duration: 30",
+            "duraton: 30",
+            "warning: spec.strategy.canary.steps[1].pause.duraton: unknown field, it would be dropped; did you mean duration?",
+        ),
+        (
+            "image: shop:v1",
+            "imge: shop:v1",
+            "warning: spec.template.spec.containers[0].imge: unknown field; Kubernetes ignores it unless it is newer than this command",
+        ),
+        (
+            "setWeight: 20",
+            "setWeight: 120",
+            "problem: spec.strategy.canary.steps[0].setWeight: Invalid value: 120: SetWeight needs to be between 0 and 100",
+        ),
+        (
+            "v1alpha1",
+            "v1alpha2",
+            "problem: apiVersion: Invalid value: \"argoproj.io/v1alpha2\": write argoproj.io/v1alpha1",
+        ),
+        (
+            "metadata: {name: shop}",
+            "metadata: {}",
+            "problem: metadata.name: Required value: give the object a name",
+        ),
+    ] {
+        assert_eq!(findings(&GOOD.replacen(from, to, 1)), [expected], "{to}");
+    }
+}
+
+#[test]
+fn every_document_is_checked_and_other_kinds_are_left_out() {
+    let other = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {no: matter}\n";
+    let template = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: errors}\nspec: {metrics: {}}\n";
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: argoproj.io/v1alpha1, kind: Experiment, metadata: {name: e}, spec: {tempaltes: []}}\n";
+    let manifest = format!("{other}---\n{template}---\n---\n{list}---\nkind: Rollout\n");
+    assert_eq!(
+        findings(&manifest),
+        [
+            "problem: spec.metrics: Invalid value: {}: expected a list",
+            "warning: spec.tempaltes: unknown field, it would be dropped; did you mean templates?",
+            "problem: apiVersion and kind must be given",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_with_its_place() {
+    for (manifest, expected) in [
+        ("a: 1\na: 2\n", "document 1: duplicate entry with key \"a\""),
+        (
+            "a: 1\n---\nb: [\n",
+            "document 2: did not find expected node content at line 4 column 1, while parsing a flow node",
+        ),
+    ] {
+        assert_eq!(documents(manifest).unwrap_err(), expected);
+    }
+}

@@ -1,0 +1,196 @@
+//! Translates the picture of a Rollout into lines for a terminal.
+
+use serin_api::AnalysisPhase;
+
+use super::{Branch, Leaf, Run, Set, Tree};
+use crate::paint::{Paint, Tone, bar, columns, of_analysis, of_phase};
+
+/// The header and the tree.
+pub fn text(tree: &Tree, paint: Paint) -> String {
+    let mut text = header(tree, paint);
+    text.push('\n');
+    text.push_str(&branches(tree, paint));
+    for note in &tree.notes {
+        text.push_str(&format!("\n{} {note}\n", paint.tone(Tone::Waiting, "note:")));
+    }
+    text
+}
+
+fn header(tree: &Tree, paint: Paint) -> String {
+    let (icon, tone) = of_phase(tree.status.phase);
+    let mut text = String::new();
+    let mut line = |key: &str, value: &str| text.push_str(&format!("{key:<17}{value}\n"));
+    line("Name:", &tree.name);
+    line("Namespace:", &tree.namespace);
+    line("Status:", &paint.tone(tone, &format!("{icon} {}", tree.status.phase)));
+    if !tree.status.message.is_empty() {
+        line("Message:", &tree.status.message);
+    }
+    line("Strategy:", tree.strategy);
+    if let Some(step) = &tree.step {
+        let now = step.current.as_ref().map(|current| format!(" done, now: {current}")).unwrap_or_default();
+        line("  Step:", &format!("{}/{}{now}", step.done, step.of));
+    }
+    if let Some(weight) = &tree.weight {
+        line("  Set weight:", &weight.asked.to_string());
+        line("  Actual weight:", &actual(weight, paint));
+    }
+    for (index, image) in tree.images.iter().enumerate() {
+        let roles =
+            if image.roles.is_empty() { String::new() } else { format!(" ({})", image.roles.join(", ")) };
+        line(if index == 0 { "Images:" } else { "" }, &format!("{}{roles}", image.image));
+    }
+    let replicas = &tree.replicas;
+    text.push_str("Replicas:\n");
+    for (key, count) in [
+        ("  Desired:", replicas.desired),
+        ("  Current:", replicas.current),
+        ("  Updated:", replicas.updated),
+        ("  Ready:", replicas.ready),
+        ("  Available:", replicas.available),
+    ] {
+        text.push_str(&format!("{key:<17}{count}\n"));
+    }
+    text
+}
+
+fn actual(weight: &crate::step::Weight, paint: Paint) -> String {
+    let Some(observed) = weight.observed else {
+        return "unknown: no router has reported a weight yet".to_owned();
+    };
+    let tone = if observed == weight.asked { Tone::Good } else { Tone::Moving };
+    let bar = paint.tone(tone, &bar(f64::from(observed), f64::from(weight.of)));
+    let number = observed.to_string();
+    format!("{number:<3}  {bar}  {}", weight.source.words()).trim_end().to_owned()
+}
+
+/// One line of the tree with what hangs below it.
+struct Node {
+    name: String,
+    kind: &'static str,
+    status: (String, Tone),
+    age: String,
+    info: String,
+    remarks: Vec<String>,
+    children: Vec<Node>,
+}
+
+fn branches(tree: &Tree, paint: Paint) -> String {
+    let heading = ["NAME", "KIND", "STATUS", "AGE", "INFO"];
+    let mut lines = vec![heading.map(|title| (title.to_owned(), Tone::Strong)).to_vec()];
+    let (icon, tone) = of_phase(tree.status.phase);
+    let root = Node {
+        name: format!("⟳ {}", tree.name),
+        kind: "Rollout",
+        status: (format!("{icon} {}", tree.status.phase), tone),
+        age: tree.age.clone(),
+        info: String::new(),
+        remarks: Vec::new(),
+        children: tree.revisions.iter().map(revision).collect(),
+    };
+    draw(&root, ("", ""), &mut lines);
+    columns(paint, &lines)
+}
+
+fn draw(node: &Node, (first, rest): (&str, &str), lines: &mut Vec<Vec<(String, Tone)>>) {
+    let plain = |text: &str| (text.to_owned(), Tone::Plain);
+    let name = plain(&format!("{first}{}", node.name));
+    if node.kind.is_empty() {
+        lines.push(vec![name]);
+    } else {
+        lines.push(vec![name, plain(node.kind), node.status.clone(), plain(&node.age), plain(&node.info)]);
+    }
+    for remark in &node.remarks {
+        let stem = if node.children.is_empty() { "  " } else { "│ " };
+        lines.push(vec![(format!("{rest}{stem}  {remark}"), Tone::Quiet)]);
+    }
+    for (index, child) in node.children.iter().enumerate() {
+        let last = index + 1 == node.children.len();
+        let (branch, stem) = if last { ("└──", "   ") } else { ("├──", "│  ") };
+        draw(child, (&format!("{rest}{branch}"), &format!("{rest}{stem}")), lines);
+    }
+}
+
+fn revision(branch: &Branch) -> Node {
+    let number = branch.revision.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    Node {
+        name: format!("# revision:{number}"),
+        kind: "",
+        status: (String::new(), Tone::Plain),
+        age: String::new(),
+        info: String::new(),
+        remarks: Vec::new(),
+        children: branch.replica_sets.iter().map(set).chain(branch.analysis_runs.iter().map(run)).collect(),
+    }
+}
+
+fn set(set: &Set) -> Node {
+    let (icon, tone) = match set.status {
+        "Healthy" => ("✔", Tone::Good),
+        "ScaledDown" => ("•", Tone::Quiet),
+        "ReplicaFailure" => ("✖", Tone::Bad),
+        _ => ("◌", Tone::Moving),
+    };
+    let info: Vec<_> =
+        set.roles.iter().map(|role| (*role).to_owned()).chain(set.scale_down.clone()).collect();
+    Node {
+        name: format!("⧉ {}", set.name),
+        kind: "ReplicaSet",
+        status: (format!("{icon} {}", set.status), tone),
+        age: set.age.clone(),
+        info: info.join(", "),
+        remarks: Vec::new(),
+        children: set.pods.iter().map(leaf).collect(),
+    }
+}
+
+fn leaf(pod: &Leaf) -> Node {
+    let all_ready = pod.ready >= pod.containers;
+    let (icon, tone) = match pod.status.as_str() {
+        "Running" if all_ready => ("✔", Tone::Good),
+        "Completed" => ("✔", Tone::Good),
+        "Running" | "Pending" | "ContainerCreating" | "PodInitializing" | "Terminating" => {
+            ("◌", Tone::Moving)
+        }
+        init if init.starts_with("Init:") && init.contains('/') => ("◌", Tone::Moving),
+        _ => ("✖", Tone::Bad),
+    };
+    let restarts = if pod.restarts > 0 { format!(", restarts {}", pod.restarts) } else { String::new() };
+    Node {
+        name: format!("□ {}", pod.name),
+        kind: "Pod",
+        status: (format!("{icon} {}", pod.status), tone),
+        age: pod.age.clone(),
+        info: format!("ready {}/{}{restarts}", pod.ready, pod.containers),
+        remarks: Vec::new(),
+        children: Vec::new(),
+    }
+}
+
+fn run(run: &Run) -> Node {
+    let (icon, tone) = of_analysis(run.phase);
+    let word = match run.phase {
+        AnalysisPhase::Unset => "Pending".to_owned(),
+        phase => phase.to_string(),
+    };
+    let counts = [
+        ("✔", run.counts.successful),
+        ("✖", run.counts.failed),
+        ("?", run.counts.inconclusive),
+        ("⚠", run.counts.error),
+    ];
+    let counted =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(icon, count)| format!("{icon} {count}"));
+    let info: Vec<_> = std::iter::once(run.role.clone()).chain(counted).collect();
+    let message =
+        (!run.message.is_empty() && run.phase != AnalysisPhase::Successful).then(|| run.message.clone());
+    Node {
+        name: format!("α {}", run.name),
+        kind: "AnalysisRun",
+        status: (format!("{icon} {word}"), tone),
+        age: run.age.clone(),
+        info: info.join(", "),
+        remarks: message.into_iter().chain(run.lines.clone()).collect(),
+        children: Vec::new(),
+    }
+}

@@ -1,0 +1,103 @@
+//! `get rollout`: draws one Rollout with everything that belongs to it, once or whenever it changes.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+use crate::flags::{Format, GetArguments};
+use crate::observed::Observed;
+use crate::paint::Paint;
+use crate::print;
+use crate::tree::{text, tree};
+use crate::watching::{Seen, Watching};
+
+/// How often ages and countdowns are drawn anew on a terminal; nothing is asked for.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Performs the verb.
+///
+/// # Errors
+/// When the Rollout cannot be read, or is deleted while it is watched.
+pub(crate) async fn run(cluster: &Cluster, arguments: &GetArguments, paint: Paint) -> Result<(), Failure> {
+    let name = arguments.names.one().map_err(Failure::new)?;
+    let seen = cluster.observe(name).await?;
+    if arguments.watch {
+        return watch(cluster, &seen, arguments, paint).await;
+    }
+    match arguments.output {
+        Some(Format::Json) => print::json(&tree(&seen)),
+        None => print::text(&text(&tree(&seen), paint)),
+    }
+}
+
+async fn watch(
+    cluster: &Cluster,
+    first: &Observed,
+    arguments: &GetArguments,
+    paint: Paint,
+) -> Result<(), Failure> {
+    let mut screen =
+        Screen { json: arguments.output.is_some(), terminal: print::to_terminal(), last: String::new() };
+    screen.draw(first, paint)?;
+    let mut watching = Watching::begin(cluster, &first.rollout);
+    let end = (arguments.timeout_seconds > 0)
+        .then(|| Instant::now() + Duration::from_secs(arguments.timeout_seconds));
+    loop {
+        let tick = Instant::now() + TICK;
+        tokio::select! {
+            () = watching.changed() => {}
+            () = sleep_until(tick), if screen.terminal => {}
+            () = sleep_until(end.unwrap_or(tick)), if end.is_some() => return Ok(()),
+        }
+        match watching.seen() {
+            None => {}
+            Some(Seen::There(seen)) => screen.draw(&seen, paint)?,
+            Some(Seen::Gone) => {
+                let title = cluster.title(first.name());
+                return Err(Failure::new(format!("{title} was deleted")));
+            }
+        }
+    }
+}
+
+/// What was drawn last, so that nothing is drawn twice.
+struct Screen {
+    json: bool,
+    terminal: bool,
+    last: String,
+}
+
+impl Screen {
+    fn draw(&mut self, seen: &Observed, paint: Paint) -> Result<(), Failure> {
+        let tree = tree(seen);
+        // Ages differ every second: elsewhere than on a terminal only a change of the objects is news.
+        let news = if self.terminal && !self.json { text(&tree, paint) } else { versions(seen) };
+        if news == self.last {
+            return Ok(());
+        }
+        let first = self.last.is_empty();
+        self.last = news;
+        if self.json {
+            return print::json_line(&tree);
+        }
+        let drawn = text(&tree, paint);
+        if self.terminal {
+            let start = if first { "\x1b[2J\x1b[H" } else { "\x1b[H" };
+            return print::text(&format!("{start}{}\x1b[J", drawn.replace('\n', "\x1b[K\n")));
+        }
+        print::text(&format!("{}{drawn}", if first { "" } else { "---\n" }))
+    }
+}
+
+fn versions(seen: &Observed) -> String {
+    let mut versions = vec![seen.rollout.metadata.resource_version.clone()];
+    versions.extend(seen.replica_sets.iter().map(|set| set.metadata.resource_version.clone()));
+    versions.extend(seen.pods.iter().map(|pod| pod.metadata.resource_version.clone()));
+    versions.extend(seen.runs.iter().map(|run| run.metadata.resource_version.clone()));
+    let mut versions: Vec<_> = versions.into_iter().flatten().collect();
+    versions.sort();
+    versions.push(seen.notes.join("\n"));
+    versions.join(",")
+}
