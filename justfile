@@ -43,9 +43,13 @@ sim *ARGS:
 bench *ARGS:
     cargo bench --locked --workspace --exclude serin-e2e "$@"
 
-# The statistics against vectors of other implementations
-oracle:
-    cargo test --locked -p serin-analysis --test oracles
+# The statistics against vectors of other implementations: oracle [DIR]
+oracle DIR="../shared/oracles":
+    cargo run --quiet --locked -p serin-analysis --example oracle -- "$1"
+
+# Whole rollouts, judged by Serin, by thresholds and by naive tests: judge-sim [--rollouts N]
+judge-sim *ARGS:
+    cargo run --quiet --locked --release -p serin-analysis --example judge_sim -- "$@"
 
 # Write crds/ from crates/api
 gen:

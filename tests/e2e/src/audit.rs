@@ -38,7 +38,7 @@ impl Audit {
             let agent = entry["userAgent"].as_str().unwrap_or_default();
             if reference["namespace"] != namespace
                 || reference["resource"] == "leases"
-                || agent.starts_with("kube-")
+                || agent.starts_with("kube")
             {
                 continue;
             }
