@@ -4,7 +4,12 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod argument;
+pub mod comparison;
+pub mod condition;
 pub mod judge;
+mod limit;
 pub mod provider;
 pub mod run;
 pub mod secret;
+pub mod validate;

@@ -5,7 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serin_api::Metric;
+use serin_api::provider::{MetricProvider, PrometheusMetric};
+
+mod form;
+pub mod prometheus;
+
+use prometheus::Prometheus;
 
 /// An HTTP request for the shell to send. Its `Debug` shows neither headers nor body, which may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,19 +53,17 @@ pub struct Response {
     pub body: String,
 }
 
-/// What an answer means. Four kinds of "no value", because they lead to different ends.
+/// What an answer means. Three kinds of "no value", because they lead to different ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// The provider measured.
     Samples(Sampled),
-    /// The provider answered that there is nothing.
+    /// The provider answered that there is nothing: `result` is nil in conditions.
     NoData,
     /// The provider refused the question, or its answer cannot be read; asking again will not help.
     Malformed(String),
-    /// The provider is down, overloaded or being started (5xx, 429): the same as unreachable.
+    /// The provider is down, overloaded or starting (5xx, 408, 429): the same as unreachable.
     Down(String),
-    /// The provider needs to be asked again later for the result of this question.
-    Again,
 }
 
 /// What a provider measured.
@@ -83,32 +86,151 @@ pub enum Samples {
     Json(serde_json::Value),
 }
 
-/// Why a metric cannot be asked for.
+impl Samples {
+    /// The value of the measurement as users of Argo Rollouts know it: `0.5`, `[1,2]`, JSON.
+    pub fn printed(&self) -> String {
+        match self {
+            Self::Number(number) => print_number(*number),
+            Self::Numbers(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(|number| print_number(*number)).collect();
+                format!("[{}]", numbers.join(","))
+            }
+            Self::Json(json) => json.to_string(),
+        }
+    }
+}
+
+/// A number as Go prints it without exponent: the shortest text that reads back as the same number.
+fn print_number(number: f64) -> String {
+    if number == f64::INFINITY {
+        "+Inf".to_owned()
+    } else if number == f64::NEG_INFINITY {
+        "-Inf".to_owned()
+    } else {
+        number.to_string()
+    }
+}
+
+/// Why a metric cannot be asked for. Each says the field and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// `provider` is empty.
+    #[error("no provider specified")]
+    NoProvider,
+    /// `provider` names more than one.
+    #[error("multiple providers specified")]
+    SeveralProviders,
+    /// A provider that Serin does not have yet.
+    #[error("provider.{provider}: this provider is not implemented yet; {remedy}")]
+    NotImplemented {
+        /// Field of `provider`.
+        provider: &'static str,
+        /// What to do instead.
+        remedy: &'static str,
+    },
     /// A field is set to something that cannot work.
-    #[error("{field}: {why}; {remedy}")]
+    #[error("provider.{field}: {why}; {remedy}")]
     Field {
-        /// Path below the metric.
-        field: String,
+        /// Path below `provider`.
+        field: &'static str,
         /// What is wrong.
         why: String,
         /// What to do.
-        remedy: String,
+        remedy: &'static str,
     },
 }
 
-/// One kind of source of measurements.
+/// One kind of source of measurements, set up for one metric.
 ///
 /// # Laws
-/// Both calls are pure: the same arguments give the same result, and neither reads a clock.
+/// Pure: the same arguments give the same result, and no clock is read.
 pub trait Provider {
-    /// The request that measures `metric` now.
+    /// Where the data come from, for people: `Prometheus http://prometheus:9090`. Never a secret.
+    fn place(&self) -> String;
+
+    /// The request that measures now.
     ///
     /// # Errors
-    /// [`Problem`] when the metric asks for something that this provider cannot do.
-    fn request(&self, metric: &Metric, now: Timestamp) -> Result<Request, Problem>;
+    /// [`Problem`] when the metric asks for something that cannot be asked.
+    fn request(&self, now: Timestamp) -> Result<Request, Problem>;
 
-    /// What `response` says about `metric`.
-    fn reply(&self, metric: &Metric, response: &Response) -> Reply;
+    /// What `response` says.
+    fn reply(&self, response: &Response) -> Reply;
+
+    /// What the metadata of the metric result shows of the question, for example the resolved query.
+    fn shown(&self) -> BTreeMap<String, String>;
+}
+
+/// The provider of a metric whose arguments are filled in.
+///
+/// # Errors
+/// [`Problem`] when there is none, more than one, one that is not implemented, or one with a field that cannot work.
+pub fn of<'m>(
+    metric: &'m MetricProvider,
+    default_prometheus: Option<&str>,
+) -> Result<Box<dyn Provider + 'm>, Problem> {
+    match kind(metric)? {
+        Kind::Prometheus(metric) => Ok(Box::new(Prometheus::new(metric, default_prometheus)?)),
+        Kind::Other(provider, remedy) => Err(Problem::NotImplemented { provider, remedy }),
+    }
+}
+
+enum Kind<'m> {
+    Prometheus(&'m PrometheusMetric),
+    Other(&'static str, &'static str),
+}
+
+const VIA_PROMETHEUS: &str = "use provider.prometheus, or keep this metric out of the template until it is";
+
+fn kind(metric: &MetricProvider) -> Result<Kind<'_>, Problem> {
+    let others = [
+        ("web", metric.web.is_some()),
+        ("job", metric.job.is_some()),
+        ("datadog", metric.datadog.is_some()),
+        ("kayenta", metric.kayenta.is_some()),
+        ("newRelic", metric.new_relic.is_some()),
+        ("wavefront", metric.wavefront.is_some()),
+        ("cloudWatch", metric.cloud_watch.is_some()),
+        ("graphite", metric.graphite.is_some()),
+        ("influxdb", metric.influxdb.is_some()),
+        ("skywalking", metric.skywalking.is_some()),
+        ("plugin", metric.plugin.is_some()),
+    ];
+    let prometheus = metric.prometheus.iter().map(Kind::Prometheus);
+    let others =
+        others.into_iter().filter(|(_, set)| *set).map(|(name, _)| Kind::Other(name, VIA_PROMETHEUS));
+    let mut kinds = prometheus.chain(others);
+    match (kinds.next(), kinds.next()) {
+        (None, _) => Err(Problem::NoProvider),
+        (Some(kind), None) => Ok(kind),
+        (Some(_), Some(_)) => Err(Problem::SeveralProviders),
+    }
+}
+
+/// What an HTTP status alone says: `None` when the body is to be read.
+fn of_status(response: &Response) -> Option<Reply> {
+    match response.status {
+        200..=299 => None,
+        408 | 425 | 429 | 500.. => Some(Reply::Down(told(response))),
+        _ => Some(Reply::Malformed(told(response))),
+    }
+}
+
+fn told(response: &Response) -> String {
+    match excerpt(&response.body).as_str() {
+        "" => format!("HTTP {}", response.status),
+        excerpt => format!("HTTP {}: {excerpt}", response.status),
+    }
+}
+
+/// Characters of a foreign text that are shown.
+const EXCERPT: usize = 200;
+
+/// The beginning of a foreign text in one line.
+fn excerpt(body: &str) -> String {
+    let line = body.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
 }

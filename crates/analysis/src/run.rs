@@ -1,11 +1,28 @@
 //! Decides how an AnalysisRun goes on: what to ask now, and what the answers make of its status.
 
 use jiff::Timestamp;
-use serin_api::{AnalysisRun, AnalysisRunStatus};
+use serin_api::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, MetricResult};
 use serin_core::journal::Event;
 
+use crate::argument::secrets_named;
 use crate::provider::{Answer, Request};
 use crate::secret::Secrets;
+
+mod ask;
+mod assess;
+mod compare;
+mod hold;
+mod measure;
+mod prepared;
+mod retain;
+mod schedule;
+mod tell;
+mod time;
+
+use measure::Attempt;
+pub(crate) use prepared::comparison;
+use prepared::{Prepared, Unaskable, prepare};
+use time::api_time;
 
 /// Everything that the decisions about one run are made from.
 #[derive(Clone, Copy)]
@@ -70,14 +87,28 @@ pub struct RunPlan {
 
 /// The Secrets that the run needs, as name and key, in its own namespace. Empty for a run that is over.
 pub fn secrets_needed(run: &AnalysisRun) -> Vec<(String, String)> {
-    let _ = run;
-    Vec::new()
+    if over(run) {
+        return Vec::new();
+    }
+    secrets_named(run.spec.args.as_deref().unwrap_or_default())
 }
 
 /// What has to be asked now. Empty for a run that is over, invalid, ending or waiting.
 pub fn due(world: &RunWorld) -> Vec<Ask> {
-    let _ = world;
-    Vec::new()
+    if over(world.run) || world.run.spec.terminate {
+        return Vec::new();
+    }
+    let Ok(prepared) = prepare(&world.run.spec, world.secrets, world.default_prometheus) else {
+        return Vec::new();
+    };
+    let status = world.run.status.as_ref();
+    let results = status.map(|status| status.metric_results.as_slice()).unwrap_or_default();
+    let began = status.and_then(|status| status.started_at.as_ref()).map_or(world.now, |began| began.0);
+    let asks = prepared.iter().map(|prepared| {
+        let result = results.iter().find(|result| result.name == prepared.name);
+        ask::of(prepared, result, began, world.now).unwrap_or_default()
+    });
+    asks.flatten().collect()
 }
 
 /// What the answers make of the run. Call it with no answers too: it then says when to wake up, ends the run when it is
@@ -86,13 +117,108 @@ pub fn due(world: &RunWorld) -> Vec<Ask> {
 /// # Guarantees
 /// Deterministic. Quiet: without answers and without a change of the run or of a passed deadline, the status is the one
 /// that `world.run` has. An answer to a question that is not open any more is ignored, so that overlapping ticks never
-/// count one due time twice.
+/// count one due time twice. Answers of an unreachable provider alone never make a metric Failed or Successful, and
+/// make it Error only when the metric sets `consecutiveErrorLimit` itself.
 pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
-    let _ = asked;
-    RunPlan {
-        status: world.run.status.clone().unwrap_or_default(),
-        wake: None,
-        events: Vec::new(),
-        delete: false,
+    let before = world.run.status.clone().unwrap_or_default();
+    let mut status = before.clone();
+    let mut wake = None;
+    if !over(world.run) {
+        let began = status.started_at.get_or_insert_with(|| api_time(world.now)).0;
+        match prepare(&world.run.spec, world.secrets, world.default_prometheus) {
+            Ok(prepared) => {
+                go_on(world, asked, &prepared, began, &mut status);
+                wake = prepared.iter().filter_map(|prepared| next(prepared, &status, began)).min();
+            }
+            Err(wrong) => {
+                status.phase = AnalysisPhase::Error;
+                status.message = wrong.to_string();
+            }
+        }
     }
+    let mut delete = false;
+    if status.phase.completed() {
+        if status.completed_at.is_none() && !before.phase.completed() {
+            status.completed_at = Some(api_time(world.now));
+        }
+        wake = retain::expiry(world.run, &status);
+        delete = wake.is_some_and(|expiry| expiry <= world.now);
+    }
+    let events = tell::events(&before, &status);
+    RunPlan { status, wake, events, delete }
+}
+
+fn over(run: &AnalysisRun) -> bool {
+    run.status.as_ref().is_some_and(|status| status.phase.completed())
+}
+
+fn next(prepared: &Prepared, status: &AnalysisRunStatus, began: Timestamp) -> Option<Timestamp> {
+    let result = status.metric_results.iter().find(|result| result.name == prepared.name);
+    schedule::next(&prepared.limits, prepared.comparison(), result, began)
+}
+
+fn go_on(
+    world: &RunWorld,
+    asked: &[Asked],
+    prepared: &[Prepared],
+    began: Timestamp,
+    status: &mut AnalysisRunStatus,
+) {
+    let terminate = world.run.spec.terminate;
+    if !terminate {
+        for prepared in prepared {
+            let due = next(prepared, status, began);
+            let open = |asked: &&Asked| {
+                asked.ask.metric == prepared.name && due.is_some_and(|due| due <= asked.ask.at)
+            };
+            let answers: Vec<&Asked> = asked.iter().filter(open).collect();
+            let unaskable =
+                due.filter(|due| *due <= world.now).and_then(|_| ask::problem(prepared, world.now));
+            if !answers.is_empty() || unaskable.is_some() {
+                let (place, mut result) = take(&mut status.metric_results, prepared);
+                hear(prepared, &mut result, &answers, unaskable.as_ref(), (began, world.now));
+                status.metric_results.insert(place, result);
+            }
+        }
+    }
+    assess::metrics(prepared, status, terminate);
+    for prepared in prepared {
+        if let Some(result) = status.metric_results.iter_mut().find(|result| result.name == prepared.name) {
+            retain::measurements(prepared, result);
+        }
+    }
+    assess::run(prepared, status, terminate);
+}
+
+fn hear(
+    prepared: &Prepared,
+    result: &mut MetricResult,
+    answers: &[&Asked],
+    unaskable: Option<&Unaskable>,
+    (began, now): (Timestamp, Timestamp),
+) {
+    let attempt = |asked: Option<&&Asked>| Attempt { at: asked.map_or(now, |asked| asked.ask.at), now };
+    match (prepared.comparison(), unaskable, prepared.provider()) {
+        (_, Some(unaskable), _) => measure::unasked(prepared, result, unaskable, attempt(None)),
+        (Some(plan), None, Ok(provider)) => {
+            compare::windows(prepared, plan, &*provider, result, answers, (began, now))
+        }
+        (_, None, _) => {
+            if let Some(first) = answers.iter().find(|asked| asked.ask.part == Part::Query) {
+                measure::query(prepared, result, &first.answer, attempt(Some(first)));
+            }
+        }
+    }
+}
+
+/// Takes the result of a metric out of the list, with its place; a new one goes to the end.
+fn take(results: &mut Vec<MetricResult>, prepared: &Prepared) -> (usize, MetricResult) {
+    let known = results.iter().position(|result| result.name == prepared.name);
+    let fresh =
+        || MetricResult { name: prepared.name.clone(), dry_run: prepared.dry_run, ..MetricResult::default() };
+    let (place, result) = match known {
+        Some(place) => (place, results.remove(place)),
+        None => (results.len(), fresh()),
+    };
+    (place, MetricResult { metadata: ask::shown(prepared), ..result })
 }

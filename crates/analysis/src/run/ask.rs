@@ -1,0 +1,94 @@
+//! Puts the questions that are due into requests.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serin_api::MetricResult;
+
+use super::prepared::{Prepared, Unaskable};
+use super::schedule;
+use super::{Ask, Part};
+use crate::comparison::{ErrorRate, Evidence};
+use crate::provider::prometheus::Prometheus;
+
+/// The questions of a metric that are due.
+///
+/// # Errors
+/// [`Unaskable`] when one is due and cannot be asked.
+pub(super) fn of(
+    prepared: &Prepared,
+    result: Option<&MetricResult>,
+    began: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Ask>, Unaskable> {
+    let plan = prepared.comparison();
+    let due = schedule::next(&prepared.limits, plan, result, began);
+    if due.is_none_or(|due| due > now) {
+        return Ok(Vec::new());
+    }
+    let provider = prepared.provider()?;
+    let ask = |part, request| Ask {
+        metric: prepared.name.clone(),
+        part,
+        at: now,
+        provider: provider.place(),
+        request,
+    };
+    let Some(plan) = plan else {
+        return Ok(vec![ask(Part::Query, provider.request(now).map_err(Unaskable::Problem)?)]);
+    };
+    let prometheus = prepared.prometheus()?;
+    let asks = windows(prepared, plan, result, began, now).into_iter().flat_map(|id| {
+        let (requests, errors, end) = plan.queries(id);
+        [
+            ask(Part::Requests(id), prometheus.instant(&requests, end)),
+            ask(Part::Errors(id), prometheus.instant(&errors, end)),
+        ]
+    });
+    Ok(asks.collect())
+}
+
+fn windows(
+    prepared: &Prepared,
+    plan: &ErrorRate,
+    result: Option<&MetricResult>,
+    began: Timestamp,
+    now: Timestamp,
+) -> Vec<i64> {
+    let begun = schedule::begun(&prepared.limits, began);
+    let (evidence, _) = Evidence::of(result.and_then(|result| result.evidence.as_ref()), plan, begun);
+    let left = prepared
+        .limits
+        .count
+        .map_or(usize::MAX, |count| usize::try_from(evidence.remaining(count)).unwrap_or(0));
+    plan.pending(plan.at_or_after(evidence.until), now.as_second()).take(left).collect()
+}
+
+/// Why the metric cannot be asked for now, if it cannot.
+pub(super) fn problem(prepared: &Prepared, now: Timestamp) -> Option<Unaskable> {
+    let provider = match prepared.provider() {
+        Ok(provider) => provider,
+        Err(unaskable) => return Some(unaskable),
+    };
+    match prepared.comparison() {
+        Some(_) => None,
+        None => provider.request(now).err().map(Unaskable::Problem),
+    }
+}
+
+/// What the metadata of a metric result shows of its questions, secrets hidden.
+pub(super) fn shown(prepared: &Prepared) -> BTreeMap<String, String> {
+    match prepared.comparison() {
+        Some(plan) => plan.shown(),
+        None => prepared.shown().map(|provider| provider.shown()).unwrap_or_default(),
+    }
+}
+
+impl Prepared {
+    /// The Prometheus of a comparison, for queries that are not the metric's own.
+    fn prometheus(&self) -> Result<Prometheus<'_>, Unaskable> {
+        let metric = self.real()?.provider.prometheus.as_ref();
+        let metric = metric.ok_or(Unaskable::Problem(crate::provider::Problem::NoProvider))?;
+        Prometheus::new(metric, self.default_prometheus()).map_err(Unaskable::Problem)
+    }
+}

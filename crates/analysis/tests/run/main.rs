@@ -1,0 +1,8 @@
+//! The life of AnalysisRuns on a virtual clock.
+
+mod comparison;
+mod hold;
+mod law;
+mod life;
+mod secret;
+mod stage;

@@ -1,0 +1,228 @@
+//! A stage for runs: a virtual clock, a scripted Prometheus, and the status stored as the API server would store it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use serin_analysis::provider::{Answer, Response};
+use serin_analysis::run::{Ask, Asked, RunPlan, RunWorld, conclude, due};
+use serin_analysis::secret::Secrets;
+use serin_api::{AnalysisRun, AnalysisRunStatus, MetricResult};
+
+pub(crate) const PROMETHEUS: &str = "http://prometheus:9090";
+
+/// One run with its clock.
+pub(crate) struct Stage {
+    pub(crate) run: AnalysisRun,
+    pub(crate) now: Timestamp,
+    pub(crate) secrets: Secrets,
+    /// Reasons of all events so far.
+    pub(crate) events: Vec<String>,
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl Stage {
+    pub(crate) fn new(spec: Value) -> Self {
+        let run = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
+            "metadata": {"name": "run", "namespace": "shop"}, "spec": spec,
+        });
+        Self {
+            run: serde_json::from_value(run).unwrap(),
+            now: at("2026-03-01T12:00:00Z"),
+            secrets: Secrets::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// A run with one metric called `m` that asks Prometheus.
+    pub(crate) fn metric(fields: Value) -> Self {
+        Self::new(json!({"metrics": [metric("m", fields)]}))
+    }
+
+    pub(crate) fn world(&self) -> RunWorld<'_> {
+        RunWorld {
+            now: self.now,
+            run: &self.run,
+            secrets: &self.secrets,
+            default_prometheus: Some(PROMETHEUS),
+        }
+    }
+
+    pub(crate) fn due(&self) -> Vec<Ask> {
+        due(&self.world())
+    }
+
+    /// One pass of the shell: asks what is due, and stores what comes of it.
+    pub(crate) fn tick(&mut self, mut answer: impl FnMut(&Ask) -> Answer) -> RunPlan {
+        let asked: Vec<Asked> =
+            self.due().into_iter().map(|ask| Asked { answer: answer(&ask), ask }).collect();
+        let plan = conclude(&self.world(), &asked);
+        self.store(&plan);
+        plan
+    }
+
+    pub(crate) fn store(&mut self, plan: &RunPlan) {
+        let stored: AnalysisRunStatus =
+            serde_json::from_value(serde_json::to_value(&plan.status).unwrap()).unwrap();
+        self.run.status = Some(stored);
+        self.events.extend(plan.events.iter().map(|event| event.reason.clone()));
+    }
+
+    /// Ticks at every wake-up until the run is over or `seconds` have passed.
+    pub(crate) fn play(
+        &mut self,
+        seconds: i64,
+        mut answer: impl FnMut(Timestamp, &Ask) -> Answer,
+    ) -> &mut Self {
+        let end = self.now + SignedDuration::from_secs(seconds);
+        loop {
+            let now = self.now;
+            let plan = self.tick(|ask| answer(now, ask));
+            let again = conclude(&self.world(), &[]);
+            assert_eq!(Some(&again.status), self.run.status.as_ref(), "quiet at {now}");
+            match plan.wake {
+                Some(wake) if wake <= end && !self.status().phase.completed() => {
+                    self.now = wake.max(self.now)
+                }
+                _ => {
+                    self.now = end;
+                    return self;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn status(&self) -> &AnalysisRunStatus {
+        self.run.status.as_ref().unwrap()
+    }
+
+    pub(crate) fn result(&self, name: &str) -> &MetricResult {
+        self.status().metric_results.iter().find(|result| result.name == name).unwrap()
+    }
+
+    pub(crate) fn pass(&mut self, seconds: i64) -> &mut Self {
+        self.now += SignedDuration::from_secs(seconds);
+        self
+    }
+}
+
+pub(crate) fn metric(name: &str, fields: Value) -> Value {
+    let mut metric = json!({"name": name, "provider": {"prometheus": {"query": "up"}}});
+    for (field, value) in fields.as_object().unwrap() {
+        metric[field] = value.clone();
+    }
+    metric
+}
+
+pub(crate) fn success(body: &Value) -> Answer {
+    Answer::Response(Response { status: 200, body: body.to_string() })
+}
+
+/// A vector with these values.
+pub(crate) fn vector(values: &[&str]) -> Answer {
+    let result: Vec<Value> =
+        values.iter().map(|value| json!({"metric": {}, "value": [1.0, value]})).collect();
+    success(&json!({"status": "success", "data": {"resultType": "vector", "result": result}}))
+}
+
+pub(crate) fn down() -> Answer {
+    Answer::Unreachable("connection refused".to_owned())
+}
+
+pub(crate) fn refused() -> Answer {
+    let body = json!({"status": "error", "errorType": "bad_data", "error": "parse error"}).to_string();
+    Answer::Response(Response { status: 400, body })
+}
+
+/// Answers by letter: `s` a good value, `f` a bad one, `i` one between, `e` a refusal, `d` down, `n` nothing, `x` NaN.
+/// With `successCondition: result[0] < 1` and `failureCondition: result[0] > 2`.
+pub(crate) fn scripted(letter: char) -> Answer {
+    match letter {
+        's' => vector(&["0.5"]),
+        'i' => vector(&["1.5"]),
+        'f' => vector(&["3"]),
+        'e' => refused(),
+        'n' => vector(&[]),
+        'x' => vector(&["NaN"]),
+        _ => down(),
+    }
+}
+
+/// Counters of two revisions as a scraper would have seen them.
+#[derive(Clone, Default)]
+pub(crate) struct Counters {
+    /// By revision, pod and code: when it was scraped, and the value.
+    pub(crate) series: BTreeMap<(String, String, String), Vec<(i64, f64)>>,
+}
+
+impl Counters {
+    /// A pod that serves `rate` requests per second, a share `bad` of them with code 500, scraped every 15 s.
+    pub(crate) fn pod(
+        mut self,
+        revision: &str,
+        pod: &str,
+        (from, to): (i64, i64),
+        rate: f64,
+        bad: impl Fn(i64) -> f64,
+    ) -> Self {
+        let (mut good, mut failed) = (0.0, 0.0);
+        for second in (from..to).step_by(15) {
+            let share = bad(second);
+            good += rate * 15.0 * (1.0 - share);
+            failed += rate * 15.0 * share;
+            // Whole requests, as real counters have.
+            for (code, total) in [("200", f64::round(good)), ("500", f64::round(failed))] {
+                if total > 0.0 {
+                    let key = (revision.to_owned(), pod.to_owned(), code.to_owned());
+                    self.series.entry(key).or_default().push((second, total));
+                }
+            }
+        }
+        self
+    }
+
+    /// The answer of a Prometheus that holds these counters, to the questions of a comparison.
+    pub(crate) fn answer(&self, ask: &Ask) -> Answer {
+        let query = parameter(&ask.request.url, "query");
+        let end: f64 = parameter(&ask.request.url, "time").parse().unwrap();
+        let range: f64 = query.rsplit_once('[').unwrap().1.trim_end_matches("s]").parse().unwrap();
+        let errors = query.contains("code=~");
+        let result: Vec<Value> = self
+            .series
+            .iter()
+            .filter(|((revision, _, code), _)| query.contains(revision.as_str()) && (!errors || code == "500"))
+            .filter_map(|((revision, pod, code), samples)| {
+                let values: Vec<Value> = samples
+                    .iter()
+                    .filter(|(second, _)| *second as f64 > end - range && *second as f64 <= end)
+                    .map(|(second, value)| json!([*second as f64, value.to_string()]))
+                    .collect();
+                let labels = json!({"__name__": "http_requests_total", "rollouts_pod_template_hash": revision, "pod": pod, "code": code});
+                (!values.is_empty()).then(|| json!({"metric": labels, "values": values}))
+            })
+            .collect();
+        success(&json!({"status": "success", "data": {"resultType": "matrix", "result": result}}))
+    }
+}
+
+/// A parameter of a query string, decoded.
+pub(crate) fn parameter(url: &str, name: &str) -> String {
+    let form = url.split_once('?').unwrap().1;
+    let value = form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap();
+    let mut bytes = Vec::new();
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let code: Vec<u8> = rest.by_ref().take(2).collect();
+                u8::from_str_radix(std::str::from_utf8(&code).unwrap(), 16).unwrap()
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
