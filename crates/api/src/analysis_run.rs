@@ -175,7 +175,7 @@ pub struct MetricResult {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// Evidence of a comparison so far: enough to go on after a restart. Serin's own field.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_object")]
     pub evidence: Option<Value>,
 }

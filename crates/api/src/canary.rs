@@ -246,7 +246,7 @@ pub struct PluginStep {
     #[serde(default)]
     pub name: String,
     /// What the extension is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::anything")]
     pub config: Option<Value>,
 }

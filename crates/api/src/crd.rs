@@ -59,6 +59,36 @@ mod tests {
         }
     }
 
+    /// Fields that are required, by the name of the field that holds them.
+    fn required<'s>(name: &'s str, schema: &'s Value, found: &mut Vec<(&'s str, &'s str)>) {
+        let Some(schema) = schema.as_object() else { return };
+        for (key, value) in schema {
+            match key.as_str() {
+                "required" => found
+                    .extend(value.as_array().unwrap().iter().map(|field| (name, field.as_str().unwrap()))),
+                "properties" => {
+                    value.as_object().unwrap().iter().for_each(|(name, field)| required(name, field, found))
+                }
+                "items" | "additionalProperties" => required(name, value, found),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_required_but_what_every_client_has_always_written() {
+        for definition in all() {
+            let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
+            let mut found = Vec::new();
+            required("", schema, &mut found);
+            found.retain(|(holder, field)| {
+                !(matches!(*holder, "conditions" | "pauseConditions" | "matchExpressions")
+                    || (*holder, *field) == ("", "spec"))
+            });
+            assert_eq!(found, [], "{}", definition["metadata"]["name"]);
+        }
+    }
+
     #[test]
     fn only_rollouts_have_a_status_subresource() {
         for definition in all() {

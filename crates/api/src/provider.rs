@@ -47,7 +47,7 @@ pub struct MetricProvider {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skywalking: Option<SkyWalkingMetric>,
     /// Extensions by name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_map")]
     pub plugin: Option<BTreeMap<String, Value>>,
 }
@@ -183,7 +183,7 @@ pub struct WebMetric {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Body to send, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::anything")]
     pub json_body: Option<Value>,
     /// Seconds to wait for the answer. Default 10.
@@ -208,7 +208,7 @@ pub struct JobMetric {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<AnalysisRunMetadata>,
     /// The JobSpec.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_object")]
     pub spec: Option<Value>,
 }
@@ -349,7 +349,7 @@ pub struct CloudWatchMetric {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
     /// The queries, in the form of the CloudWatch API.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_objects")]
     pub metric_data_queries: Option<Vec<Value>>,
 }

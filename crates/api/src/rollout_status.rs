@@ -264,7 +264,7 @@ pub struct StepPluginStatus {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
     /// What the plugin wants to remember.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::anything")]
     pub status: Option<Value>,
 }
@@ -295,15 +295,15 @@ pub struct BlueGreenStatus {
 #[serde(rename_all = "camelCase")]
 pub struct AlbStatus {
     /// The load balancer: `name`, `fullName`, `arn`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_object")]
     pub load_balancer: Option<Value>,
     /// Target group of the canary.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_object")]
     pub canary_target_group: Option<Value>,
     /// Target group of stable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_object")]
     pub stable_target_group: Option<Value>,
     /// The Ingress.

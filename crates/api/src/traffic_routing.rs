@@ -35,7 +35,7 @@ pub struct RolloutTrafficRouting {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apisix: Option<ApisixTrafficRouting>,
     /// Extensions by name. `argoproj-labs/gatewayAPI` is built in: Gateway API routes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_map")]
     pub plugins: Option<BTreeMap<String, Value>>,
     /// Names of the routes that steps may add, in the order of their precedence.

@@ -94,7 +94,6 @@ fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     refuse(problems, at("smi"), routing.smi.is_some(), remedy);
     refuse(problems, at("ambassador"), routing.ambassador.is_some(), remedy);
     refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
-    refuse(problems, at("traefik"), routing.traefik.is_some(), remedy);
     refuse(problems, at("apisix"), routing.apisix.is_some(), remedy);
     for name in routing.plugins.iter().flatten().map(|(name, _)| name).filter(|name| *name != GATEWAY_API) {
         refuse(problems, at(&format!("plugins[\"{name}\"]")), true, remedy);
