@@ -8,7 +8,7 @@ sys.dont_write_bytecode = True
 
 from show import summary  # noqa: E402
 from show.terminal import Screen, bar, cut  # noqa: E402
-from show.view import View, describe, is_bad, said  # noqa: E402
+from show.view import View, describe, is_bad, said, window_end  # noqa: E402
 
 
 def objects(**status):
@@ -53,6 +53,11 @@ class Views(unittest.TestCase):
         self.assertFalse(is_bad({"message": "error-rate canary 0 % | window 1-2 breach 0/3 | …", "phase": "Failed"}))
         self.assertTrue(is_bad({"phase": "Failed"}))
         self.assertFalse(is_bad({"phase": "Error", "message": "connection refused"}))
+
+    def test_a_window_ends_where_it_says_else_when_it_was_measured(self):
+        at = "2026-01-01T00:00:07Z"
+        self.assertEqual(window_end({"finishedAt": at}), 1767225607)
+        self.assertEqual(window_end({"finishedAt": at, "metadata": {"window": '{"start":1767225600,"end":1767225605}'}}), 1767225605)
 
     def test_the_name_of_a_metric_is_said_once(self):
         self.assertEqual(said("error-rate", {"message": "error-rate canary 0 %"}), "error-rate canary 0 %")

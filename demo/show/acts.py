@@ -5,7 +5,7 @@ import time
 
 from .failure import DemoFailed
 from .terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, bar, thousands
-from .view import View, describe, is_bad, said, seconds_since_epoch
+from .view import View, describe, is_bad, said, window_end
 
 WATCHED = "rollouts.argoproj.io,analysisruns.argoproj.io,pods,httproutes.gateway.networking.k8s.io"
 
@@ -59,11 +59,15 @@ class Stage:
 
     def tell_changes(self):
         view = self.view
+        self._tell_windows()
         self._once("weights", view.weights(), lambda weights: self._tell_weights(*weights))
         if view.step is not None and view.step < len(view.steps):
             self._once("step", view.step, lambda step: self.screen.tell(
                 f"step {step + 1}/{len(view.steps)}: {describe(view.steps[step])}", DIM))
         self._once("phase", view.phase and (view.phase, view.message), lambda now: self._tell_phase(*now))
+
+    def _tell_windows(self):
+        view = self.view
         run = (view.run() or {}).get("metadata", {}).get("uid")
         for metric, one in view.measurements():
             key = (run, metric, one.get("startedAt"))
@@ -82,7 +86,14 @@ class Stage:
 
     def _tell_phase(self, phase, message):
         colour = {"Healthy": GREEN, "Degraded": RED, "Paused": YELLOW}.get(phase, DIM)
-        self.screen.tell(f"{phase}{': ' + message if message else ''}", colour)
+        # The reasons of an abort have just been told by the window that decided.
+        why = message.partition(" due to ")[0]
+        self.screen.tell(f"{phase}{': ' + why if why else ''}", colour)
+
+    def quote(self, text):
+        """What a command said."""
+        for line in text.strip().splitlines():
+            self.screen.say("\n".join(self.screen.wrap("        ", line)), DIM)
 
     # What is redrawn each second.
 
@@ -131,8 +142,8 @@ def good(stage):
 
 
 def bad(stage):
-    """Version 3 answers 3 % of its requests with an error, and is taken back. Returns seconds from the first bad
-    window to all traffic on stable, and what the load saw."""
+    """Version 3 answers 3 % of its requests with an error, and is taken back. Returns the seconds from the end of the
+    first bad window to all traffic on stable."""
     before = stage.look().wanted_version
     stage.release("v3", ERROR_RATE="0.03")
     first_bad = []
@@ -149,10 +160,10 @@ def bad(stage):
     if not first_bad:
         raise DemoFailed("version 3 was aborted, but no window of its AnalysisRun lies beyond the limit")
     stage.screen.tell("nobody touched it; `kubectl serin undo shop` makes the version before the wanted one again:", DIM)
-    stage.screen.say("        " + stage.serin("undo", "shop").strip().replace("\n", "\n        "), DIM)
+    stage.quote(stage.serin("undo", "shop"))
     stage.until(f"the Rollout to be healthy on {before} again", BACK,
                 lambda view: view.promoted and view.wanted_version == before)
-    return back - seconds_since_epoch(first_bad[0]["finishedAt"])
+    return back - window_end(first_bad[0])
 
 
 def blind(stage):
@@ -163,7 +174,7 @@ def blind(stage):
     stage.screen.tell("Prometheus is stopped", BOLD, RED)
     stage.place.stop_prometheus()
     stopped = time.monotonic()
-    held_at = []
+    held_at, explained = [], []
 
     def watched_long_enough(view):
         if view.aborted or view.promoted or view.phase == "Degraded":
@@ -171,6 +182,10 @@ def blind(stage):
         # A step that was complete before the next measurement failed may still end.
         if time.monotonic() - stopped > 10:
             held_at.append((view.step, view.weights()))
+            if not explained:
+                explained.append(stage.serin("explain", "shop"))
+                stage.screen.tell("`kubectl serin explain shop` says:", DIM)
+                stage.quote(explained[0].partition("\nTraffic\n")[0])
         return time.monotonic() - stopped > HELD
 
     stage.until("the time without Prometheus to pass", HELD + 30, watched_long_enough)

@@ -1,5 +1,6 @@
 """Reads what the show tells out of the Rollout, its AnalysisRuns and the route: pure functions of their JSON."""
 
+import json
 import re
 from datetime import datetime
 
@@ -123,5 +124,7 @@ def is_bad(measurement):
     return int(breach.group(1)) > 0 if breach else measurement.get("phase") == "Failed"
 
 
-def seconds_since_epoch(time):
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
+def window_end(measurement):
+    """The end of the window of a comparison, in seconds since the epoch."""
+    window = json.loads(measurement.get("metadata", {}).get("window", "{}"))
+    return window.get("end") or datetime.fromisoformat(measurement["finishedAt"].replace("Z", "+00:00")).timestamp()
