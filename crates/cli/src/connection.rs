@@ -23,10 +23,7 @@ pub(crate) async fn configuration(flags: &Connection) -> Result<(Config, Place),
     let kubeconfig = kubeconfig.map_err(|why| unreadable(&source, &why))?;
     let context = flags.context.clone().or_else(|| kubeconfig.current_context.clone());
     let Some(context) = context.filter(|context| !context.is_empty()) else {
-        return Err(Failure::new(format!(
-            "{source} has no current context; choose one with --context: {}",
-            contexts(&kubeconfig).join(", ")
-        )));
+        return Err(no_context(&source, &kubeconfig));
     };
     if !contexts(&kubeconfig).contains(&context) {
         return Err(unknown_context(&source, &context, &kubeconfig));
@@ -87,6 +84,13 @@ fn unreadable(source: &str, why: &KubeconfigError) -> Failure {
 
 fn contexts(kubeconfig: &Kubeconfig) -> Vec<String> {
     kubeconfig.contexts.iter().map(|context| context.name.clone()).collect()
+}
+
+fn no_context(source: &str, kubeconfig: &Kubeconfig) -> Failure {
+    Failure::new(match contexts(kubeconfig).as_slice() {
+        [] => format!("{source} is no kubeconfig with contexts; --kubeconfig names another file"),
+        known => format!("{source} has no current context; choose one with --context: {}", known.join(", ")),
+    })
 }
 
 fn unknown_context(source: &str, context: &str, kubeconfig: &Kubeconfig) -> Failure {

@@ -92,7 +92,7 @@ pub fn explain(seen: &Observed, invocation: &Invocation) -> Explanation {
         why: why::of(seen, &situation),
         facts: fact::of(seen, &situation),
         waits_for: gates(seen, &situation),
-        weight: step::weight(rollout, &seen.replica_sets).filter(|_| situation.has_traffic()),
+        weight: step::weight(rollout, &seen.replica_sets).filter(|_| situation.has_traffic(rollout)),
         evidence: if moving { evidence::of(seen) } else { Vec::new() },
         pods: evidence::unready_pods(seen),
         next: next::of(seen, &situation),

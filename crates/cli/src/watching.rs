@@ -53,11 +53,15 @@ impl<'c> Watching<'c> {
         Self { cluster, name, rollouts, replica_sets, pods, runs, events, listed, notes }
     }
 
-    /// Waits for the next change, and takes with it those that follow at once.
+    /// Waits for the next change.
     pub(crate) async fn changed(&mut self) {
         if let Some(happening) = self.events.next().await {
             self.take(happening);
         }
+    }
+
+    /// Takes all changes that have come meanwhile.
+    pub(crate) fn catch_up(&mut self) {
         while let Some(Some(happening)) = self.events.next().now_or_never() {
             self.take(happening);
         }

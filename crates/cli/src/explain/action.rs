@@ -20,9 +20,7 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
         Situation::Unclaimed | Situation::Unobserved => {
             vec![all.plain("kubectl get leases -A", "see which controller leads; start one if none does")]
         }
-        Situation::Invalid { .. } => {
-            vec![all.edit("correct the spec"), undo("go back to the template of stable")]
-        }
+        Situation::Invalid { .. } => vec![all.edit("correct the spec")],
         Situation::Aborted { .. } => vec![
             all.serin("retry", "", "start this revision again at step 1"),
             undo("give it up: the template of stable becomes the spec, and the rollout Healthy"),

@@ -1,7 +1,7 @@
 //! Decides in which of its typical situations a Rollout is.
 
 use jiff::{SignedDuration, Timestamp};
-use serin_api::{AnalysisPhase, AnalysisRun, RolloutCondition, RolloutStatus, validate};
+use serin_api::{AnalysisPhase, AnalysisRun, Rollout, RolloutCondition, RolloutStatus, validate};
 
 use crate::observed::{Observed, hash_of};
 use crate::phase::{Phase, fully_promoted, generation_observed, resumed, retried, standing};
@@ -63,8 +63,8 @@ impl Situation<'_> {
     }
 
     /// There may be two revisions with traffic.
-    pub(super) fn has_traffic(&self) -> bool {
-        !matches!(
+    pub(super) fn has_traffic(&self, rollout: &Rollout) -> bool {
+        let settled = matches!(
             self,
             Self::Unclaimed
                 | Self::Unobserved
@@ -72,7 +72,8 @@ impl Situation<'_> {
                 | Self::Healthy
                 | Self::Settling
                 | Self::First
-        )
+        );
+        !settled && rollout.status.as_ref().is_some_and(|status| status.stable_rs.is_some())
     }
 }
 

@@ -444,7 +444,6 @@ Next
 
 You can
   kubectl edit rollout shop -n web  correct the spec
-  kubectl serin undo shop -n web    go back to the template of stable
 ";
     check("invalid", &seen(updating(0, merged(steps, &status(invalid))), vec![]), expected);
 }
@@ -478,7 +477,6 @@ Next
 
 You can
   kubectl edit rollout shop -n web  correct the spec
-  kubectl serin undo shop -n web    go back to the template of stable
 ";
     check("missing service", &seen(updating(0, status(missing)), vec![]), expected);
 }

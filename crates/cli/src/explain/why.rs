@@ -114,11 +114,12 @@ fn stuck(seen: &Observed, condition: &serin_api::RolloutCondition) -> Vec<String
 
 fn healthy(seen: &Observed) -> String {
     let status = status(seen);
+    let set = seen.set_of(&status.current_pod_hash).and_then(|set| set.status.as_ref());
     format!(
         "{} ({}) is stable and has all traffic; {} of {} pods are available.",
         capitalized(&revision(seen)),
         status.current_pod_hash,
-        status.available_replicas,
+        set.and_then(|set| set.available_replicas).unwrap_or(status.available_replicas),
         seen.rollout.replicas()
     )
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
@@ -15,6 +16,8 @@ use crate::watching::{Seen, Watching};
 
 /// How often ages and countdowns are drawn anew on a terminal; nothing is asked for.
 const TICK: Duration = Duration::from_secs(1);
+/// How long changes that belong together are collected before they are drawn.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Performs the verb.
 ///
@@ -38,8 +41,12 @@ async fn watch(
     arguments: &GetArguments,
     paint: Paint,
 ) -> Result<(), Failure> {
-    let mut screen =
-        Screen { json: arguments.output.is_some(), terminal: print::to_terminal(), last: String::new() };
+    let mut screen = Screen {
+        json: arguments.output.is_some(),
+        terminal: print::to_terminal(),
+        began: first.now,
+        last: String::new(),
+    };
     screen.draw(first, paint)?;
     let mut watching = Watching::begin(cluster, &first.rollout);
     let end = (arguments.timeout_seconds > 0)
@@ -47,7 +54,10 @@ async fn watch(
     loop {
         let tick = Instant::now() + TICK;
         tokio::select! {
-            () = watching.changed() => {}
+            () = watching.changed() => {
+                sleep(PAUSE).await;
+                watching.catch_up();
+            }
             () = sleep_until(tick), if screen.terminal => {}
             () = sleep_until(end.unwrap_or(tick)), if end.is_some() => return Ok(()),
         }
@@ -66,38 +76,32 @@ async fn watch(
 struct Screen {
     json: bool,
     terminal: bool,
+    began: Timestamp,
     last: String,
 }
 
 impl Screen {
     fn draw(&mut self, seen: &Observed, paint: Paint) -> Result<(), Failure> {
-        let tree = tree(seen);
-        // Ages differ every second: elsewhere than on a terminal only a change of the objects is news.
-        let news = if self.terminal && !self.json { text(&tree, paint) } else { versions(seen) };
+        let live = self.terminal && !self.json;
+        let drawn = text(&tree(seen), paint);
+        // Ages differ every second: elsewhere than on a terminal they are no news.
+        let news = if live {
+            drawn.clone()
+        } else {
+            text(&tree(&Observed { now: self.began, ..seen.clone() }), paint)
+        };
         if news == self.last {
             return Ok(());
         }
         let first = self.last.is_empty();
         self.last = news;
         if self.json {
-            return print::json_line(&tree);
+            return print::json_line(&tree(seen));
         }
-        let drawn = text(&tree, paint);
-        if self.terminal {
+        if live {
             let start = if first { "\x1b[2J\x1b[H" } else { "\x1b[H" };
             return print::text(&format!("{start}{}\x1b[J", drawn.replace('\n', "\x1b[K\n")));
         }
         print::text(&format!("{}{drawn}", if first { "" } else { "---\n" }))
     }
-}
-
-fn versions(seen: &Observed) -> String {
-    let mut versions = vec![seen.rollout.metadata.resource_version.clone()];
-    versions.extend(seen.replica_sets.iter().map(|set| set.metadata.resource_version.clone()));
-    versions.extend(seen.pods.iter().map(|pod| pod.metadata.resource_version.clone()));
-    versions.extend(seen.runs.iter().map(|run| run.metadata.resource_version.clone()));
-    let mut versions: Vec<_> = versions.into_iter().flatten().collect();
-    versions.sort();
-    versions.push(seen.notes.join("\n"));
-    versions.join(",")
 }

@@ -20,8 +20,8 @@ pub enum Reach {
     Full,
 }
 
-/// Decides a promotion (compat 5.2). Other than the stock client it never skips a step that nobody asked to skip: a
-/// promotion sent twice ends one pause.
+/// Decides a promotion (compat 5.2). Other than the stock client it never skips a step that is no pause, unless it is
+/// asked to by [`Reach::Step`].
 pub fn decide(rollout: &Rollout, reach: Reach, invocation: &Invocation) -> Decision {
     let name = rollout.name_any();
     let status = rollout.status.clone().unwrap_or_default();

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use serin_api::{RawTemplate, Rollout, label};
+use serin_api::{RawTemplate, Rollout, label, validate};
 
 use crate::change::{Body, Change, Decision, Target, refusal_of};
 use crate::observed::{hash_of, number};
@@ -74,11 +74,16 @@ fn target<'s>(
 ) -> Result<(&'s ReplicaSet, i64), String> {
     let mut known: Vec<_> = sets.iter().filter_map(|set| Some((set, number(set)?))).collect();
     known.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    let numbers = known.iter().map(|(_, number)| number.to_string()).collect::<Vec<_>>().join(", ");
     if let Some(to) = to.filter(|to| *to != 0) {
-        let numbers: Vec<_> = known.iter().map(|(_, number)| number.to_string()).collect();
-        return known.into_iter().find(|(_, number)| *number == to).ok_or_else(|| {
-            format!("unable to find specified revision {to} in history; there is {}", numbers.join(", "))
-        });
+        let found = known.into_iter().find(|(_, number)| *number == to);
+        return found
+            .ok_or_else(|| format!("unable to find specified revision {to} in history; there is {numbers}"));
+    }
+    if !validate(rollout).is_empty() {
+        return Err(format!(
+            "its spec is invalid, so it is not known which revision is the one before; correct it, or give --to-revision ({numbers})"
+        ));
     }
     if !generation_observed(rollout) {
         return Err("the controller has not looked at its latest spec yet, so it is not known which revision is the one before; try again in a moment, or give --to-revision".to_owned());
@@ -171,6 +176,12 @@ mod tests {
                 sets(),
                 Some(9),
                 Decision::Refuse("unable to find specified revision 9 in history; there is 2, 1".to_owned()),
+            ),
+            (
+                rollout(json!({"spec": {"replicas": -1}})),
+                sets(),
+                None,
+                Decision::Refuse("its spec is invalid, so it is not known which revision is the one before; correct it, or give --to-revision (2, 1)".to_owned()),
             ),
             (
                 rollout(json!({})),
