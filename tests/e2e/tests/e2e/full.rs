@@ -47,7 +47,7 @@ async fn begin(scene: &Scene) -> Result<Load> {
     scene.cluster.apply(&template(namespace)).await?;
     scene.cluster.apply(&manifest::rollout(namespace, "v1", 2, STRATEGY)).await?;
     scene.cluster.until_phase("shop", "Healthy", 60).await?;
-    Load::start(namespace, &format!("{namespace}.example"), 100)
+    Load::start(namespace, &format!("{namespace}.example"), 100).await
 }
 
 async fn run_of(scene: &Scene) -> Result<Value> {

@@ -13,7 +13,7 @@ async fn begin(scene: &Scene, rps: u32) -> Result<Load> {
     scene.cluster.apply(&manifest::http_route(namespace)).await?;
     scene.cluster.apply(&manifest::rollout(namespace, "v1", 3, STRATEGY)).await?;
     scene.cluster.until_phase("shop", "Healthy", 90).await?;
-    Load::start(namespace, &format!("{namespace}.example"), rps)
+    Load::start(namespace, &format!("{namespace}.example"), rps).await
 }
 
 async fn change(scene: &Scene, version: &str) -> Result<()> {
