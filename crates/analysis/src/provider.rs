@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serin_api::provider::{MetricProvider, PrometheusMetric};
 
-mod form;
+pub(crate) mod form;
 pub mod prometheus;
 
 use prometheus::Prometheus;
@@ -223,14 +223,17 @@ fn told(response: &Response) -> String {
     }
 }
 
-/// Characters of a foreign text that are shown.
-const EXCERPT: usize = 200;
-
 /// The beginning of a foreign text in one line.
-fn excerpt(body: &str) -> String {
-    let line = body.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
+pub(crate) fn excerpt(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    shortened(line, 200)
+}
+
+/// `text`, cut after so many characters.
+pub(crate) fn shortened(mut text: String, characters: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(characters) {
+        text.truncate(end);
+        text.push('…');
     }
+    text
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serin_core::seen::Seen;
 
+use crate::provider::form;
+
 /// A text from a Secret. It has neither `Debug` nor `Display`, so that no log, event or status can show it by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
@@ -28,13 +30,11 @@ pub type Secrets = BTreeMap<(String, String), Seen<SecretText>>;
 /// What stands in shown texts instead of a secret.
 pub(crate) const HIDDEN: &str = "*****";
 
-/// `text` with every secret in it hidden.
+/// `text` with every secret in it hidden, also where it stands as part of an address.
 pub(crate) fn redact(text: &str, secrets: &[SecretText]) -> String {
     let mut shown = text.to_owned();
-    for secret in secrets {
-        if !secret.expose().is_empty() {
-            shown = shown.replace(secret.expose(), HIDDEN);
-        }
+    for secret in secrets.iter().map(SecretText::expose).filter(|secret| !secret.is_empty()) {
+        shown = shown.replace(secret, HIDDEN).replace(&form::escaped(secret), HIDDEN);
     }
     shown
 }
@@ -47,5 +47,10 @@ mod tests {
     fn every_occurrence_is_hidden_and_an_empty_secret_hides_nothing() {
         let secrets = [SecretText::new("hunter2"), SecretText::new("")];
         assert_eq!(redact("user:hunter2@host hunter2", &secrets), "user:*****@host *****");
+        let odd = [SecretText::new("a b\"c")];
+        assert_eq!(
+            redact("for url (http://host/?query=a%20b%22c)", &odd),
+            "for url (http://host/?query=*****)"
+        );
     }
 }

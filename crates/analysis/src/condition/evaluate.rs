@@ -10,7 +10,7 @@ use super::weighed::{Doubt, Weighed, doubt, empty, holds_nan};
 use super::{Fault, function, operator};
 
 /// Steps that an evaluation may take: far more than any condition needs, few enough for a controller to bear.
-const STEPS: u32 = 1_000_000;
+const STEPS: u32 = 300_000;
 
 /// One evaluation of one condition.
 pub(super) struct Evaluator<'e> {

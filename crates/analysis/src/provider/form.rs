@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// `name=value` pairs, escaped.
-pub(super) fn encode(fields: &[(&str, &str)]) -> String {
+pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
     let mut form = String::new();
     for (name, value) in fields {
         if !form.is_empty() {
@@ -13,6 +13,13 @@ pub(super) fn encode(fields: &[(&str, &str)]) -> String {
         form.push('=');
         escape(value, &mut form);
     }
+    form
+}
+
+/// One text, escaped.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut form = String::new();
+    escape(text, &mut form);
     form
 }
 

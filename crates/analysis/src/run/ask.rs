@@ -48,6 +48,7 @@ pub(super) fn of(
     Ok(asks.collect())
 }
 
+/// At least one window even when an edit made `count` smaller than what was judged: the next one ends the comparison.
 fn windows(
     prepared: &Prepared,
     plan: &ErrorRate,
@@ -60,7 +61,7 @@ fn windows(
     let left = prepared
         .limits
         .count
-        .map_or(usize::MAX, |count| usize::try_from(evidence.remaining(count)).unwrap_or(0));
+        .map_or(usize::MAX, |count| usize::try_from(evidence.remaining(count)).unwrap_or(0).max(1));
     plan.pending(plan.at_or_after(evidence.until), now.as_second()).take(left).collect()
 }
 

@@ -9,8 +9,13 @@ use super::hold::{self, Hold};
 use super::prepared::{Prepared, Unaskable};
 use super::time::api_time;
 use crate::condition::{Opinion, judge};
-use crate::provider::{Answer, Reply, Response};
+use crate::provider::{Answer, Reply, Response, excerpt, shortened};
 use crate::validate::Measured;
+
+/// Characters of a message and of a value that the status keeps: ten measurements of many metrics must fit into one
+/// object of 1.5 MB.
+const LONGEST_MESSAGE: usize = 1000;
+const LONGEST_VALUE: usize = 4000;
 
 /// The two ends of one attempt.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +84,7 @@ pub(super) fn reached<'a>(place: &str, answer: &'a Answer) -> Result<&'a Respons
 }
 
 pub(super) fn unreachable(place: &str, why: &str) -> Hold {
-    Hold { what: format!("{place} is unreachable"), why: why.to_owned() }
+    Hold { what: format!("{place} is unreachable"), why: excerpt(why) }
 }
 
 /// An outage holds the metric, unless the metric itself limits errors in a row: then it is an error like others.
@@ -113,8 +118,8 @@ pub(super) fn push(
         result.phase = AnalysisPhase::Running;
     }
     result.measurements.push(Measurement {
-        message: prepared.redact(&measurement.message),
-        value: prepared.redact(&measurement.value),
+        message: shortened(prepared.redact(&measurement.message), LONGEST_MESSAGE),
+        value: shortened(prepared.redact(&measurement.value), LONGEST_VALUE),
         metadata: measurement.metadata.into_iter().map(|(key, text)| (key, prepared.redact(&text))).collect(),
         started_at: Some(api_time(attempt.at.min(attempt.now))),
         finished_at: Some(api_time(attempt.now)),

@@ -428,3 +428,13 @@ fn answers_that_are_no_counters_hold() {
     stage.play(100, |_, ask| more(ask));
     assert_eq!(stage.status().phase, Running);
 }
+
+#[test]
+fn a_count_that_an_edit_made_smaller_ends_the_comparison_with_the_next_window() {
+    let counters = traffic(|_| 0.005);
+    let mut stage = stage(json!({"count": 30}));
+    stage.play(1200, |_, ask| counters.answer(ask));
+    stage.run.spec.metrics.as_mut().unwrap()[0].count = Some(serde_json::from_value(json!(5)).unwrap());
+    stage.play(300, |_, ask| counters.answer(ask));
+    assert_eq!((stage.status().phase, stage.result("error-rate").count), (Successful, 20));
+}

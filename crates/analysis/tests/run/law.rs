@@ -40,7 +40,7 @@ fn script() -> impl Strategy<Value = Vec<(i64, char)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn runs_are_deterministic_quiet_and_never_count_twice(fields in limits(), script in script(), end in 0..60usize) {

@@ -401,3 +401,12 @@ fn arguments_reach_queries_limits_and_conditions() {
     stage.pass(60).tick(|_| vector(&["1.5"]));
     assert_eq!(stage.status().phase, Successful);
 }
+
+#[test]
+fn long_values_do_not_burst_the_status() {
+    let values = vec!["0.123456789"; 5000];
+    let mut stage = Stage::metric(json!({"successCondition": "all(result, # < 1)"}));
+    stage.tick(|_| vector(&values));
+    assert_eq!(stage.status().phase, Successful);
+    assert_eq!(stage.result("m").measurements[0].value.chars().count(), 4001);
+}
