@@ -176,4 +176,17 @@ pub struct Backends {
     pub stable_hash: String,
     /// Names of `managedRoutes`, in the order of their precedence.
     pub managed_routes: Vec<String>,
+    /// The Rollout as the owner of objects that routers make; without it none are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+}
+
+/// The object that others are deleted with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// Name of the Rollout.
+    pub name: String,
+    /// Its uid: another Rollout of the same name does not own what this one made.
+    pub uid: String,
 }

@@ -12,11 +12,13 @@ use serin_core::write::Write;
 
 use self::config::{Config, Label, Route};
 use self::status::Standing;
-use crate::fork::{Fork, Found, Odd, Reading, Slot};
+use crate::capability::{Capabilities, Headers, Mirrors};
+use crate::fork::{Fork, Odd, Slot};
 use crate::object;
 use crate::patch::Patch;
+use crate::reading::{Found, Reading};
 use crate::refusal::{Cause, Refusal, Role};
-use crate::router::{Capabilities, Objects, Router, Sight};
+use crate::router::{Objects, Router, Sight};
 use crate::routers::ApiVersions;
 
 mod config;
@@ -160,8 +162,8 @@ impl Router for GatewayApi {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            headers: self.routes.iter().any(Route::header_rules),
-            mirrors: false,
+            headers: if self.routes.iter().any(Route::header_rules) { Headers::Any } else { Headers::No },
+            mirrors: Mirrors::No,
             max_weight: true,
             additional: false,
             confirms: false,
@@ -171,6 +173,10 @@ impl Router for GatewayApi {
 
     fn needs(&self) -> Vec<ObjectKey> {
         self.routes.iter().map(|route| route.key.clone()).collect()
+    }
+
+    fn further(&self, _seen: &Objects) -> Vec<ObjectKey> {
+        Vec::new()
     }
 
     fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
@@ -203,5 +209,9 @@ impl Router for GatewayApi {
             Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
         });
         fresh.collect()
+    }
+
+    fn release(&self, backends: &Backends, seen: &Objects) -> Vec<Write> {
+        self.render(backends, &Split::all_stable(self.total), seen)
     }
 }

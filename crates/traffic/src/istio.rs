@@ -8,23 +8,22 @@
 //! and stable's only to a revision that the plan already calls stable, which has all its pods.
 
 use serde_json::Value;
-use serin_api::{IstioTrafficRouting, IstioVirtualService};
+use serin_api::{IstioTrafficRouting, IstioVirtualService, Problem};
 use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Effective, PERCENT, Split, Weight};
 use serin_core::write::Write;
 
 use self::destination_rule::DestinationRule;
 use self::virtual_service::{Roles, VirtualService};
-use crate::fork::{Found, Reading};
+use crate::capability::{Capabilities, Headers, Mirrors};
 use crate::patch::Patch;
+use crate::reading::{Found, Reading};
 use crate::refusal::{Cause, Refusal, Role};
-use crate::router::{Capabilities, Objects, Router, Sight};
+use crate::router::{Objects, Router, Sight};
 
 mod destination_rule;
 mod managed_route;
 mod virtual_service;
-
-pub use self::destination_rule::release as release_destination_rule;
 
 /// istiod waits for quiet at most 10 s before it pushes (PILOT_DEBOUNCE_MAX); 5 s are left for the push to arrive.
 /// Usual is less than a second.
@@ -42,20 +41,29 @@ pub struct Istio {
 impl Istio {
     /// The router of `spec.strategy.canary.trafficRouting.istio` of a Rollout in `namespace`; `version` is that of the
     /// API group, the objects are the same in all.
-    pub fn new(spec: &IstioTrafficRouting, namespace: &str, version: &str) -> Self {
+    ///
+    /// # Errors
+    /// Not exactly one of `virtualService` and `virtualServices` is given.
+    pub fn new(spec: &IstioTrafficRouting, namespace: &str, version: &str) -> Result<Self, Problem> {
         const PATH: &str = "spec.strategy.canary.trafficRouting.istio";
+        let many = spec.virtual_services.as_ref().is_some_and(|services| !services.is_empty());
+        if spec.virtual_service.is_some() == many {
+            let message =
+                "either VirtualService or VirtualServices must be configured, and not both".to_owned();
+            return Err(Problem::Invalid { path: PATH.to_owned(), value: "set".to_owned(), message });
+        }
         let service =
             |path: String, spec: &IstioVirtualService| VirtualService::new(spec, path, namespace, version);
         let single = spec.virtual_service.iter().map(|spec| service(format!("{PATH}.virtualService"), spec));
         let several = spec.virtual_services.iter().flatten().enumerate();
         let several = several.map(|(index, spec)| service(format!("{PATH}.virtualServices[{index}]"), spec));
         let rule = spec.destination_rule.as_ref();
-        Self {
+        Ok(Self {
             services: single.chain(several).collect(),
             rule: rule.map(|rule| {
                 DestinationRule::new(rule, format!("{PATH}.destinationRule"), namespace, version)
             }),
-        }
+        })
     }
 
     fn roles<'r>(&'r self, backends: &'r Backends) -> Roles<'r> {
@@ -97,25 +105,35 @@ impl Istio {
         }
     }
 
-    /// No VirtualService is seen to send anything to the canary subset.
-    fn canary_unused(&self, backends: &Backends, seen: &Objects) -> bool {
+    /// No VirtualService is seen to send anything to the canary subset; what `absent` ones send is up to the caller.
+    fn canary_unused(&self, backends: &Backends, seen: &Objects, absent: bool) -> bool {
         let roles = self.roles(backends);
         self.services.iter().all(|service| match Sight::of(seen, &service.key) {
             Sight::Fresh(object) => {
-                let Found { forks, headers, mirrors, wrong } = service.find(object, &roles);
+                let Found { forks, headers, mirrors, wrong, .. } = service.find(object, &roles);
                 let idle = forks.iter().all(|fork| fork.canary.weight() == 0);
                 wrong.is_none() && idle && headers.is_empty() && mirrors.is_empty()
             }
-            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => false,
+            Sight::Absent => absent,
+            Sight::Stale(_) | Sight::Unknown(_) => false,
         })
     }
 
     fn render_rule(&self, backends: &Backends, seen: &Objects) -> Option<Write> {
         let rule = self.rule.as_ref()?;
         match Sight::of(seen, &rule.key) {
-            Sight::Fresh(object) => rule.render(object, backends, self.canary_unused(backends, seen)),
+            Sight::Fresh(object) => rule.render(object, backends, self.canary_unused(backends, seen, false)),
             Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
         }
+    }
+
+    fn render_services(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write> {
+        let roles = self.roles(backends);
+        let fresh = self.services.iter().filter_map(|service| match Sight::of(seen, &service.key) {
+            Sight::Fresh(object) => self.render_service(service, object, want, &roles),
+            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
+        });
+        fresh.collect()
     }
 
     fn render_service(
@@ -142,8 +160,8 @@ impl Router for Istio {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            headers: true,
-            mirrors: true,
+            headers: Headers::Any,
+            mirrors: Mirrors::Any,
             max_weight: false,
             additional: false,
             confirms: false,
@@ -154,6 +172,10 @@ impl Router for Istio {
     fn needs(&self) -> Vec<ObjectKey> {
         let services = self.services.iter().map(|service| service.key.clone());
         services.chain(self.rule.iter().map(|rule| rule.key.clone())).collect()
+    }
+
+    fn further(&self, _seen: &Objects) -> Vec<ObjectKey> {
+        Vec::new()
     }
 
     fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
@@ -199,12 +221,21 @@ impl Router for Istio {
         let Some(want) = self.permitted(backends, want, seen) else {
             return writes;
         };
-        let roles = self.roles(backends);
-        for service in &self.services {
-            if let Sight::Fresh(object) = Sight::of(seen, &service.key) {
-                writes.extend(self.render_service(service, object, &want, &roles));
-            }
-        }
+        writes.extend(self.render_services(backends, &want, seen));
         writes
+    }
+
+    /// The hashes of subsets go when nothing is seen to be sent to the canary: without them, stable's subset is all pods.
+    fn release(&self, backends: &Backends, seen: &Objects) -> Vec<Write> {
+        let back = self.render_services(backends, &Split::all_stable(PERCENT), seen);
+        if !back.is_empty() {
+            return back;
+        }
+        let rule = self.rule.iter().filter(|_| self.canary_unused(backends, seen, true));
+        let released = rule.filter_map(|rule| match Sight::of(seen, &rule.key) {
+            Sight::Fresh(object) => rule.release(object, backends),
+            Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
+        });
+        released.collect()
     }
 }

@@ -25,20 +25,27 @@
     )
 )]
 
+mod capability;
+mod expression;
 mod fork;
 mod gateway_api;
 mod istio;
+mod nginx;
 mod object;
+mod owned;
 mod patch;
+mod reading;
 mod refusal;
 mod router;
 mod routers;
 pub mod service;
 mod traefik;
 
+pub use capability::{Capabilities, Headers, Mirrors};
 pub use gateway_api::GatewayApi;
-pub use istio::{Istio, release_destination_rule};
+pub use istio::Istio;
+pub use nginx::Nginx;
 pub use refusal::{Cause, Refusal, Role};
-pub use router::{Capabilities, Objects, Router, report};
+pub use router::{Objects, Router, report};
 pub use routers::{ApiVersions, backends, routers};
 pub use traefik::Traefik;

@@ -1,5 +1,7 @@
 //! Says a change of somebody else's object as a JSON patch that fails when the object is not what it was taken for.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use serin_core::seen::ObjectKey;
 use serin_core::write::{Effect, Write};
@@ -58,6 +60,33 @@ impl Patch {
                 self.test_version(object);
                 self.insert(path, Value::Object(Map::from_iter([(key.to_owned(), Value::from(value))])));
             }
+        }
+    }
+
+    /// Sets several entries of the map at `path` in `object`, and leaves the others.
+    pub(crate) fn put_entries(&mut self, object: &Value, path: &str, entries: &BTreeMap<String, String>) {
+        if object.pointer(path).is_some_and(Value::is_object) {
+            return entries.iter().for_each(|(key, value)| self.put_entry(object, path, key, value));
+        }
+        if !entries.is_empty() {
+            self.test_version(object);
+            self.insert(path, json!(entries));
+        }
+    }
+
+    /// Makes `path` in `object` hold `value`, when it does not.
+    pub(crate) fn set(&mut self, object: &Value, path: &str, value: Value) {
+        match object.pointer(path) {
+            Some(seen) if *seen == value => {}
+            seen => self.put(path, seen, value),
+        }
+    }
+
+    /// Removes what is at `path` in `object`, when there is something.
+    pub(crate) fn unset(&mut self, object: &Value, path: &str) {
+        if let Some(seen) = object.pointer(path) {
+            self.test(path, seen);
+            self.remove(path);
         }
     }
 

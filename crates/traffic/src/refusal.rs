@@ -142,6 +142,22 @@ pub enum Cause {
         /// Its name.
         subset: String,
     },
+    /// No path of an Ingress leads to a Service.
+    #[error("ingress `{}` has no rules using service {service} backend; add a path with that backend to {object}", .object.name)]
+    RuleMissing {
+        /// The Ingress.
+        object: ObjectKey,
+        /// The Service.
+        service: String,
+    },
+    /// An object that the router would make is there already, and not its own.
+    #[error("Rollout does not own {} `{}`, {owner} does; delete it or give it another name, the rollout then makes its own {object}", .object.kind, .object.name)]
+    NotOwned {
+        /// The object.
+        object: ObjectKey,
+        /// Who does, for people.
+        owner: String,
+    },
     /// Another Rollout writes the same object.
     #[error(
         "{object} is managed by another Rollout (\"{other}\"); give each Rollout an object of its own, or remove the annotation {annotation} when that Rollout is gone"

@@ -9,27 +9,11 @@ use serin_core::split::{Backends, Effective, Split};
 use serin_core::world::RouterReport;
 use serin_core::write::Write;
 
+use crate::capability::Capabilities;
 use crate::refusal::Refusal;
 
 /// What was observed of the objects that routers need. A key that is not in it has not been looked for yet.
 pub type Objects = BTreeMap<ObjectKey, Seen<Value>>;
-
-/// What a router can do, as data, so that a spec which asks for more is refused before anything runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Routes by request header.
-    pub headers: bool,
-    /// Mirrors requests.
-    pub mirrors: bool,
-    /// Weights may sum to another total than 100.
-    pub max_weight: bool,
-    /// Weighted experiment templates get traffic.
-    pub additional: bool,
-    /// The status of its objects says that the data plane follows, so that nothing need be waited for.
-    pub confirms: bool,
-    /// Seconds until the data plane follows a change for certain, counted from when `effective` shows it as applied.
-    pub propagation_seconds: i64,
-}
 
 /// Translates a Split to and from the routing objects of one Rollout.
 ///
@@ -40,7 +24,11 @@ pub struct Capabilities {
 /// - nothing but the weights, and what this router itself added, is changed by them;
 /// - applied to an object that somebody changed meanwhile, they fail or lead to the same end as rendering again.
 ///
-/// Objects that are stale, absent or failed are never written and never read as done.
+/// - after the writes of `release`, asked for and applied until there are none, everything goes to stable and nothing of
+///   what this router added is left.
+///
+/// Objects that are stale or failed are never written and never read as done. Absent ones are created when they are the
+/// router's own, and are never read as traffic on the canary.
 pub trait Router: Debug + Send + Sync {
     /// Its name for people: the kind and name of its objects.
     fn name(&self) -> String;
@@ -50,6 +38,9 @@ pub trait Router: Debug + Send + Sync {
 
     /// The objects that the shell must watch or fetch for the other methods.
     fn needs(&self) -> Vec<ObjectKey>;
+
+    /// Objects that those of `needs` name in turn, as far as these have been seen.
+    fn further(&self, seen: &Objects) -> Vec<ObjectKey>;
 
     /// What is missing or cannot be used, first things first.
     fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal>;
@@ -62,6 +53,11 @@ pub trait Router: Debug + Send + Sync {
     /// The writes that make the objects say `want`; empty when they do. Each object is rendered by itself, so that one
     /// which is missing never keeps the others from going back to stable.
     fn render(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write>;
+
+    /// The writes that take back what this router added, for a Rollout that is deleted or does not name its objects any
+    /// more: rules of managed routes, labels, hashes, objects of its own. The weights are left at stable. `backends` are
+    /// those from when the objects were named; ask again after each look until it is empty.
+    fn release(&self, backends: &Backends, seen: &Objects) -> Vec<Write>;
 }
 
 /// What `plan` is told of a router.

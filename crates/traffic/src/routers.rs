@@ -1,12 +1,13 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
-use serde_json::Value;
-use serin_api::{CanaryStep, CanaryStrategy, IstioTrafficRouting, Problem, Rollout, RolloutTrafficRouting};
-use serin_core::split::{Backends, PERCENT, Weight};
+use serin_api::{CanaryStrategy, Problem, Rollout, RolloutTrafficRouting};
+use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
+use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
 use crate::istio::Istio;
-use crate::router::{Capabilities, Router};
+use crate::nginx::Nginx;
+use crate::router::Router;
 use crate::traefik::Traefik;
 
 const PATH: &str = "spec.strategy.canary.trafficRouting";
@@ -40,8 +41,9 @@ pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn 
         return Ok(Vec::new());
     };
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let name = rollout.metadata.name.as_deref().unwrap_or_default();
     let mut problems = Vec::new();
-    let routers = build(routing, namespace, versions, &mut problems);
+    let routers = build(routing, (namespace, name), versions, &mut problems);
     if problems.is_empty() {
         beyond(canary, routing, &routers, &mut problems);
     }
@@ -51,7 +53,7 @@ pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn 
 /// One arm for each kind of router; a new field of the API does not compile until it has one.
 fn build(
     routing: &RolloutTrafficRouting,
-    namespace: &str,
+    (namespace, name): (&str, &str),
     versions: &ApiVersions,
     problems: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Router>> {
@@ -69,55 +71,50 @@ fn build(
         max_traffic_weight: _,
     } = routing;
     let mut routers: Vec<Box<dyn Router>> = Vec::new();
+    let mut add = |router: Result<Box<dyn Router>, Problem>| match router {
+        Ok(router) => routers.push(router),
+        Err(problem) => problems.push(problem),
+    };
     if let Some(spec) = istio {
-        either_one_or_several(spec, problems);
-        routers.push(Box::new(Istio::new(spec, namespace, &versions.istio)));
+        add(Istio::new(spec, namespace, &versions.istio).map(boxed));
     }
-    later("nginx", nginx.is_some(), problems);
-    later("alb", alb.is_some(), problems);
-    later("smi", smi.is_some(), problems);
-    later("ambassador", ambassador.is_some(), problems);
-    later("appMesh", app_mesh.is_some(), problems);
+    if let Some(spec) = nginx {
+        add(Nginx::new(spec, (namespace, name), most(routing)).map(boxed));
+    }
+    later("alb", alb.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    later("smi", smi.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    later("ambassador", ambassador.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    later("appMesh", app_mesh.is_some()).into_iter().for_each(|problem| add(Err(problem)));
     if let Some(spec) = traefik {
-        routers.push(Box::new(Traefik::new(spec, namespace)));
+        add(Ok(boxed(Traefik::new(spec, namespace))));
     }
-    later("apisix", apisix.is_some(), problems);
-    for (name, config) in plugins.iter().flatten() {
-        match name.as_str() {
-            gateway_api::NAME => match GatewayApi::new(config, namespace, total(routing), versions) {
-                Ok(router) => routers.push(Box::new(router)),
-                Err(problem) => problems.push(problem),
-            },
-            other => later(&format!("plugins[\"{other}\"]"), true, problems),
-        }
+    later("apisix", apisix.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    for (plugin, config) in plugins.iter().flatten() {
+        add(match plugin.as_str() {
+            gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions).map(boxed),
+            other => Err(unknown(other)),
+        });
     }
     routers
 }
 
-fn either_one_or_several(spec: &IstioTrafficRouting, problems: &mut Vec<Problem>) {
-    let several = spec.virtual_services.as_ref().is_some_and(|services| !services.is_empty());
-    if spec.virtual_service.is_some() == several {
-        let message = "either VirtualService or VirtualServices must be configured, and not both";
-        problems.push(problem("istio", message));
-    }
+fn boxed(router: impl Router + 'static) -> Box<dyn Router> {
+    Box::new(router)
 }
 
 /// A router that has no implementation is refused by name, never ignored.
-fn later(field: &str, set: bool, problems: &mut Vec<Problem>) {
-    if set {
-        let message = "Serin does not support this router yet; use istio, traefik, or Gateway API routes by \
-                       plugins[\"argoproj-labs/gatewayAPI\"]";
-        problems.push(problem(field, message));
-    }
+fn later(field: &str, set: bool) -> Option<Problem> {
+    set.then(|| problem(field, "Serin does not support this router yet"))
+}
+
+fn unknown(plugin: &str) -> Problem {
+    let message = "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
+                   the Gateway API";
+    problem(&format!("plugins[\"{plugin}\"]"), message)
 }
 
 fn problem(field: &str, message: &str) -> Problem {
     Problem::Invalid { path: format!("{PATH}.{field}"), value: "set".to_owned(), message: message.to_owned() }
-}
-
-/// Names of the routers that cannot do something.
-fn lacking(routers: &[Box<dyn Router>], can: fn(&Capabilities) -> bool) -> Vec<String> {
-    routers.iter().filter(|router| !can(&router.capabilities())).map(|router| router.name()).collect()
 }
 
 /// Refuses what the spec asks for and no router (for weights: not every router) can do.
@@ -127,7 +124,7 @@ fn beyond(
     routers: &[Box<dyn Router>],
     problems: &mut Vec<Problem>,
 ) {
-    let without = lacking(routers, |can| can.max_weight);
+    let without = capability::lacking(routers, |can| !can.max_weight);
     if total(routing) != PERCENT && !without.is_empty() {
         let message = format!(
             "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins; {} cannot: leave it out",
@@ -136,42 +133,15 @@ fn beyond(
         let value = total(routing).to_string();
         problems.push(Problem::Invalid { path: format!("{PATH}.maxTrafficWeight"), value, message });
     }
-    for (index, step) in canary.steps.iter().flatten().enumerate() {
-        beyond_in_step(step, &format!("spec.strategy.canary.steps[{index}]"), routers, problems);
-    }
+    capability::beyond(canary.steps.as_deref().unwrap_or_default(), routers, problems);
 }
 
-fn beyond_in_step(step: &CanaryStep, path: &str, routers: &[Box<dyn Router>], problems: &mut Vec<Problem>) {
-    let mut refuse = |field: &str, value: Value, message: String| {
-        problems.push(Problem::Invalid {
-            path: format!("{path}.{field}"),
-            value: value.to_string(),
-            message,
-        });
-    };
-    let templates = step.experiment.iter().flat_map(|experiment| experiment.templates.iter().flatten());
-    let without = lacking(routers, |can| can.additional);
-    if let Some(weight) = templates.filter_map(|template| template.weight).next()
-        && !without.is_empty()
-    {
-        let message =
-            format!("{} cannot send traffic to experiments; leave the weight out", without.join(", "));
-        refuse("experiment.templates", Value::from(weight), message);
-    }
-    let without = lacking(routers, |can| can.headers);
-    if let Some(route) = step.set_header_route.as_ref().filter(|_| without.len() == routers.len()) {
-        let message = format!("none of {} routes by header; remove the step", without.join(", "));
-        refuse("setHeaderRoute", Value::from(route.name.as_str()), message);
-    }
-    let without = lacking(routers, |can| can.mirrors);
-    if let Some(route) = step.set_mirror_route.as_ref().filter(|_| without.len() == routers.len()) {
-        let message = format!("none of {} mirrors requests; remove the step", without.join(", "));
-        refuse("setMirrorRoute", Value::from(route.name.as_str()), message);
-    }
+fn most(routing: &RolloutTrafficRouting) -> Option<Weight> {
+    routing.max_traffic_weight.and_then(|weight| u32::try_from(weight).ok()).map(Weight)
 }
 
 fn total(routing: &RolloutTrafficRouting) -> Weight {
-    routing.max_traffic_weight.and_then(|weight| u32::try_from(weight).ok()).map_or(PERCENT, Weight)
+    most(routing).unwrap_or(PERCENT)
 }
 
 /// What routers tell the destinations of a Rollout apart by; `None` without a canary strategy.
@@ -182,13 +152,15 @@ pub fn backends(rollout: &Rollout, canary_hash: &str, stable_hash: &str) -> Opti
     let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
     let routing = canary.traffic_routing.as_ref();
     let managed = routing.and_then(|routing| routing.managed_routes.as_ref()).into_iter().flatten();
+    let name = rollout.metadata.name.clone().unwrap_or_default();
     Some(Backends {
         namespace: rollout.metadata.namespace.clone().unwrap_or_default(),
-        rollout: rollout.metadata.name.clone().unwrap_or_default(),
+        rollout: name.clone(),
         canary_service: canary.canary_service.clone().unwrap_or_default(),
         stable_service: canary.stable_service.clone().unwrap_or_default(),
         canary_hash: canary_hash.to_owned(),
         stable_hash: stable_hash.to_owned(),
         managed_routes: managed.map(|route| route.name.clone()).filter(|name| !name.is_empty()).collect(),
+        owner: rollout.metadata.uid.clone().filter(|uid| !uid.is_empty()).map(|uid| Owner { name, uid }),
     })
 }

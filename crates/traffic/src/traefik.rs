@@ -6,11 +6,13 @@ use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Effective, PERCENT, Split};
 use serin_core::write::Write;
 
-use crate::fork::{Fork, Found, Odd, Reading, Slot};
+use crate::capability::{Capabilities, Headers, Mirrors};
+use crate::fork::{Fork, Odd, Slot};
 use crate::object;
 use crate::patch::Patch;
+use crate::reading::{Found, Reading};
 use crate::refusal::{Cause, Refusal, Role};
-use crate::router::{Capabilities, Objects, Router, Sight};
+use crate::router::{Objects, Router, Sight};
 
 /// Traefik takes up a change at most once in 2 s (providersThrottleDuration), and has no status to say so; 3 s are
 /// left for the watch and for building the new configuration.
@@ -98,8 +100,8 @@ impl Router for Traefik {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            headers: false,
-            mirrors: false,
+            headers: Headers::No,
+            mirrors: Mirrors::No,
             max_weight: false,
             additional: false,
             confirms: false,
@@ -109,6 +111,10 @@ impl Router for Traefik {
 
     fn needs(&self) -> Vec<ObjectKey> {
         vec![self.key.clone()]
+    }
+
+    fn further(&self, _seen: &Objects) -> Vec<ObjectKey> {
+        Vec::new()
     }
 
     fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
@@ -135,5 +141,9 @@ impl Router for Traefik {
             fork.render(&mut patch, want.total, want.canary);
         }
         patch.into_write(&self.key).into_iter().collect()
+    }
+
+    fn release(&self, backends: &Backends, seen: &Objects) -> Vec<Write> {
+        self.render(backends, &Split::all_stable(PERCENT), seen)
     }
 }

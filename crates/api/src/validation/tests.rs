@@ -109,8 +109,8 @@ fn each_problem_names_field_value_and_remedy() {
             "two different services are required",
         ),
         (
-            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {nginx: {stableIngress: i}}}}}",
-            "spec.strategy.canary.trafficRouting.nginx",
+            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {appMesh: {virtualService: {name: v}}}}}}",
+            "spec.strategy.canary.trafficRouting.appMesh",
         ),
         (
             "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",

@@ -88,8 +88,7 @@ fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
 
 fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
-    let remedy = "use istio, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
-    refuse(problems, at("nginx"), routing.nginx.is_some(), remedy);
+    let remedy = "use istio, nginx, traefik, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
     refuse(problems, at("alb"), routing.alb.is_some(), remedy);
     refuse(problems, at("smi"), routing.smi.is_some(), remedy);
     refuse(problems, at("ambassador"), routing.ambassador.is_some(), remedy);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use serin_core::split::{Backends, HeaderMatch, HeaderRoute, StringMatch};
 
 use super::role;
+use crate::expression;
 use crate::fork::Fork;
 use crate::object;
 use crate::patch::Patch;
@@ -108,14 +109,7 @@ fn header(wanted: &HeaderMatch) -> Value {
     let (kind, value) = match &wanted.value {
         StringMatch::Exact(text) => ("Exact", text.clone()),
         StringMatch::Regex(text) => ("RegularExpression", text.clone()),
-        StringMatch::Prefix(text) => ("RegularExpression", format!("^{}.*", literal(text))),
+        StringMatch::Prefix(text) => ("RegularExpression", expression::prefix(text)),
     };
     json!({"type": kind, "name": wanted.name, "value": value})
-}
-
-/// A regular expression for exactly this text. Implementations differ in whether an expression must match all of the
-/// value: Envoy says yes, Traefik no; `^….*` is right for both.
-fn literal(text: &str) -> String {
-    let special = |c: char| r"\.+*?()|[]{}^$".contains(c);
-    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }

@@ -1,6 +1,6 @@
 //! Translates revisions to and from the subsets of a DestinationRule; subsets of the user's own are left alone.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use serin_api::{IstioDestinationRule, label};
 use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Reached};
@@ -8,7 +8,7 @@ use serin_core::write::Write;
 
 use super::GROUP;
 use crate::object;
-use crate::patch::{Patch, escape};
+use crate::patch::Patch;
 use crate::refusal::{Cause, Refusal, Role};
 use crate::router::Sight;
 
@@ -119,6 +119,26 @@ impl DestinationRule {
         patch.into_write(&self.key)
     }
 
+    /// Takes off what was written; `None` when there is nothing. Without this the subsets would go on selecting a
+    /// revision whose pods may be gone.
+    pub(super) fn release(&self, object: &Value, backends: &Backends) -> Option<Write> {
+        if object::annotation(object, label::MANAGED_BY) != Some(&backends.rollout) {
+            return None;
+        }
+        let mut patch = Patch::default();
+        for role in [Role::Stable, Role::Canary] {
+            if let Some((index, subset)) = self.find(object, role)
+                && let Some(hash) = selected(subset)
+            {
+                let path = format!("/spec/subsets/{index}");
+                patch.test(&format!("{path}/name"), &Value::from(self.subset(role)));
+                patch.drop_entry(object, &format!("{path}/labels"), label::POD_TEMPLATE_HASH, hash);
+            }
+        }
+        patch.drop_entry(object, "/metadata/annotations", label::MANAGED_BY, &backends.rollout);
+        patch.into_write(&self.key)
+    }
+
     fn select(&self, patch: &mut Patch, object: &Value, role: Role, backends: &Backends) {
         let wanted = hash(role, backends);
         let Some((index, subset)) = self.find(object, role) else { return };
@@ -140,24 +160,4 @@ fn hash(role: Role, backends: &Backends) -> &str {
 
 fn selected(subset: &Value) -> Option<&str> {
     subset.get("labels")?.get(label::POD_TEMPLATE_HASH)?.as_str()
-}
-
-/// Takes what was written off a DestinationRule that `rollout` does not name any more; `None` when there is nothing.
-///
-/// Without this its subsets would go on selecting a revision whose pods may be gone.
-pub fn release(key: &ObjectKey, rollout: &str, object: &Value) -> Option<Write> {
-    if object::annotation(object, label::MANAGED_BY) != Some(rollout) {
-        return None;
-    }
-    let mut patch = Patch::default();
-    for (index, subset) in object::list(object, "/spec/subsets").iter().enumerate() {
-        if let (Some(name), Some(hash)) = (subset.get("name"), selected(subset)) {
-            patch.test(&format!("/spec/subsets/{index}/name"), name);
-            let labels = format!("/spec/subsets/{index}/labels");
-            patch.drop_entry(object, &labels, label::POD_TEMPLATE_HASH, hash);
-        }
-    }
-    patch.test(&format!("/metadata/annotations/{}", escape(label::MANAGED_BY)), &json!(rollout));
-    patch.drop_entry(object, "/metadata/annotations", label::MANAGED_BY, rollout);
-    patch.into_write(key)
 }

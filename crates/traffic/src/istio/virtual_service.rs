@@ -6,8 +6,9 @@ use serin_core::seen::ObjectKey;
 use serin_core::split::Backends;
 
 use super::GROUP;
-use crate::fork::{Fork, Found, Odd, Slot};
+use crate::fork::{Fork, Odd, Slot};
 use crate::object;
+use crate::reading::Found;
 use crate::refusal::{Cause, Refusal, Role};
 
 /// One VirtualService and which of its routes are weighted.

@@ -109,6 +109,11 @@ impl Case {
         }
     }
 
+    /// The writes that take back what the routers added.
+    pub(crate) fn release(&self, seen: &Objects) -> Vec<Write> {
+        self.routers.iter().flat_map(|router| router.release(&self.backends, seen)).collect()
+    }
+
     /// What each router says is in force.
     pub(crate) fn effective(&self, seen: &Objects) -> Vec<Effective> {
         self.routers.iter().map(|router| router.effective(&self.backends, seen)).collect()
@@ -122,9 +127,18 @@ impl Case {
 
     /// Renders and applies until there is nothing left to write; gives the objects and the number of rounds.
     pub(crate) fn settle(&self, seen: &Objects) -> (Objects, usize) {
+        self.rest(seen, |seen| self.render(seen))
+    }
+
+    /// Releases and applies until there is nothing left to write.
+    pub(crate) fn settle_released(&self, seen: &Objects) -> Objects {
+        self.rest(seen, |seen| self.release(seen)).0
+    }
+
+    fn rest(&self, seen: &Objects, write: impl Fn(&Objects) -> Vec<Write>) -> (Objects, usize) {
         let mut seen = seen.clone();
         for round in 0..6 {
-            let writes = self.render(&seen);
+            let writes = write(&seen);
             if writes.is_empty() {
                 return (seen, round);
             }
@@ -132,7 +146,7 @@ impl Case {
                 apply(&mut seen, write).unwrap_or_else(|error| panic!("{}: {error}: {write:#?}", self.name));
             }
         }
-        panic!("{}: never at rest: {:#?}", self.name, self.render(&seen));
+        panic!("{}: never at rest: {:#?}", self.name, write(&seen));
     }
 }
 
@@ -150,8 +164,11 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Applies one write as the API server does: all of it or nothing.
 pub(crate) fn apply(seen: &mut Objects, write: &Write) -> Result<(), String> {
-    let Effect::JsonPatch(operations) = &write.effect else {
-        return Err(format!("routers write JSON patches only: {write:?}"));
+    let operations = match &write.effect {
+        Effect::JsonPatch(operations) => operations,
+        Effect::Create(content) => return create(seen, &write.object, content),
+        Effect::Delete { uid } => return delete(seen, &write.object, uid),
+        Effect::Apply(_) => return Err(format!("routers do not apply: {write:?}")),
     };
     let Some(Seen::Fresh(object)) = seen.get_mut(&write.object) else {
         return Err(format!("{} not found", write.object));
@@ -165,6 +182,30 @@ pub(crate) fn apply(seen: &mut Objects, write: &Write) -> Result<(), String> {
     patched["metadata"]["resourceVersion"] = json!(format!("{}+", object["metadata"]["resourceVersion"]));
     *object = patched;
     Ok(())
+}
+
+fn create(seen: &mut Objects, key: &ObjectKey, content: &Value) -> Result<(), String> {
+    if seen.get(key) != Some(&Seen::Absent) {
+        return Err(format!("{key} already exists"));
+    }
+    assert_eq!(self::key(content), *key, "an object is created where it is looked for");
+    let mut object = content.clone();
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    metadata.insert("uid".to_owned(), json!(format!("uid-of-{}", key.name)));
+    metadata.insert("resourceVersion".to_owned(), json!("1"));
+    metadata.insert("generation".to_owned(), json!(1));
+    seen.insert(key.clone(), Seen::Fresh(object));
+    Ok(())
+}
+
+fn delete(seen: &mut Objects, key: &ObjectKey, uid: &str) -> Result<(), String> {
+    match seen.get(key) {
+        Some(Seen::Fresh(object)) if object["metadata"]["uid"] != uid => Err("another uid".to_owned()),
+        _ => {
+            seen.insert(key.clone(), Seen::Absent);
+            Ok(())
+        }
+    }
 }
 
 /// The gateways and proxies report on the current generation of every route.
@@ -195,7 +236,7 @@ fn rollout(want: &Want) -> Rollout {
     serde_json::from_value(json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
-        "metadata": {"name": "web", "namespace": "shop"},
+        "metadata": {"name": "web", "namespace": "shop", "uid": "uid-of-web"},
         "spec": {"strategy": {"canary": {
             "canaryService": want.canary_service,
             "stableService": want.stable_service,

@@ -25,10 +25,15 @@ fn expected(case: &Case) -> String {
     let writes = case.render(&case.seen);
     text.push_str(if writes.is_empty() { "writes: []\n" } else { "writes:\n" });
     for Write { object, effect } in writes {
-        text.push_str(&format!("  - object: {object}\n    patch:\n"));
-        let Effect::JsonPatch(operations) = effect else { panic!("{}: not a patch", case.name) };
-        for operation in operations {
-            text.push_str(&format!("      - {operation}\n"));
+        text.push_str(&format!("  - object: {object}\n"));
+        match effect {
+            Effect::JsonPatch(operations) => {
+                text.push_str("    patch:\n");
+                operations.iter().for_each(|operation| text.push_str(&format!("      - {operation}\n")));
+            }
+            Effect::Create(content) => text.push_str(&format!("    create: {content}\n")),
+            Effect::Delete { uid } => text.push_str(&format!("    delete: {{uid: {uid}}}\n")),
+            Effect::Apply(_) => panic!("{}: routers do not apply", case.name),
         }
     }
     text
@@ -47,6 +52,6 @@ fn every_case_is_read_and_rendered_as_recorded() {
         assert_eq!(recorded, actual, "{}", case.name);
         *seen.entry(case.name.split('/').next().unwrap().to_owned()).or_insert(0) += 1;
     }
-    let expected = ["gateway_api", "istio", "service", "traefik"];
+    let expected = ["gateway_api", "istio", "nginx", "service", "traefik"];
     assert_eq!(seen.keys().collect::<Vec<_>>(), expected, "every router has cases");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serin_core::seen::Seen;
 use serin_core::split::Effective;
+use serin_core::write::{Effect, Write};
 use serin_traffic::Objects;
 
 use crate::case::{Case, apply, cases, report};
@@ -86,23 +87,28 @@ fn any_subset_of_the_writes_in_any_order_leads_to_the_same_end() {
 #[test]
 fn what_is_not_fresh_is_neither_written_nor_read_as_done() {
     for case in usable() {
-        for key in case.seen.keys() {
-            for unseen in [Seen::Absent, Seen::Failed("no answer".to_owned()), stale(&case.seen[key])] {
+        for (key, object) in case.seen.iter() {
+            let stale = object.fresh().map(|object| Seen::Stale(object.clone()));
+            let unknown = [Seen::Absent, Seen::Failed("no answer".to_owned())];
+            for unseen in unknown.into_iter().chain(stale) {
                 let mut seen = case.seen.clone();
                 seen.insert(key.clone(), unseen.clone());
-                let written = case.render(&seen).iter().any(|write| write.object == *key);
+                let new = |write: &Write| unseen == Seen::Absent && matches!(write.effect, Effect::Create(_));
+                let rendered = case.render(&seen);
+                let written = rendered.iter().any(|write| write.object == *key && !new(write));
                 assert!(!written, "{}: {key} {unseen:?}", case.name);
+                let released = case.release(&seen).iter().any(|write| write.object == *key);
+                assert!(!released, "{}: {key} {unseen:?}", case.name);
                 for effective in case.effective(&seen) {
-                    let done = matches!(effective, Effective::Applied(_));
+                    let done = match &effective {
+                        Effective::Applied(split) => unseen != Seen::Absent || split.canary.0 > 0,
+                        Effective::Pending(_) | Effective::Unknown(_) => false,
+                    };
                     assert!(!done, "{}: {key} {unseen:?} {effective:?}", case.name);
                 }
             }
         }
     }
-}
-
-fn stale(seen: &Seen<Value>) -> Seen<Value> {
-    Seen::Stale(seen.fresh().unwrap().clone())
 }
 
 /// The objects without the numbers that the API server keeps.
@@ -118,10 +124,40 @@ pub(crate) fn bare(seen: &Objects) -> Vec<Value> {
         .collect()
 }
 
-/// The objects without what routers own: weights of the two destinations, rules of managed routes, hashes of subsets and
-/// selectors, the managed-by annotation, the in-progress label.
+#[test]
+fn release_leaves_everything_to_stable_and_nothing_behind() {
+    const TRACES: [&str; 6] = [
+        "rollouts-pod-template-hash",
+        "argo-rollouts.argoproj.io/managed-by-rollouts",
+        "rollouts.argoproj.io/managed-alb-annotations",
+        "rollouts.argoproj.io/gatewayapi-canary",
+        "shop/canary",
+        OURS,
+    ];
+    for case in usable().filter(|case| case.target.is_none()) {
+        let (seen, _) = case.settle(&case.seen);
+        let after = case.settle_released(&seen);
+        let of_user = Value::from(masked(&case, &case.seen));
+        assert_eq!(of_user, Value::from(masked(&case, &after)), "{}", case.name);
+        let (of_user, left) = (of_user.to_string(), Value::from(bare(&after)).to_string());
+        let trace = TRACES.iter().find(|trace| left.contains(**trace) && !of_user.contains(**trace));
+        assert_eq!(trace, None, "{}: {left}", case.name);
+        for effective in case.effective(&after) {
+            let (Effective::Pending(split) | Effective::Applied(split)) = &effective else { continue };
+            let all = (split.canary.0, split.headers.len(), split.mirrors.len());
+            assert_eq!(all, (0, 0, 0), "{}: {effective:?}", case.name);
+        }
+    }
+}
+
+/// The owner of objects that routers make.
+const OURS: &str = "uid-of-web";
+
+/// The objects without what routers own: objects that they make, weights of the two destinations, rules of managed
+/// routes, hashes of subsets and selectors, the managed-by annotation, the in-progress label.
 fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
     let mut objects = bare(seen);
+    objects.retain(|object| object.pointer("/metadata/ownerReferences/0/uid").is_none_or(|uid| uid != OURS));
     for object in &mut objects {
         for (map, key) in [
             ("/metadata/annotations", "argo-rollouts.argoproj.io/managed-by-rollouts"),

@@ -20,7 +20,7 @@ fn istio() -> Istio {
         "destinationRule": {"name": "web", "canarySubsetName": "canary", "stableSubsetName": "stable"},
     }))
     .unwrap();
-    Istio::new(&spec, "shop", "v1")
+    Istio::new(&spec, "shop", "v1").unwrap()
 }
 
 fn backends(canary: &str, stable: &str) -> Backends {
@@ -32,6 +32,7 @@ fn backends(canary: &str, stable: &str) -> Backends {
         canary_hash: canary.to_owned(),
         stable_hash: stable.to_owned(),
         managed_routes: vec!["staff".to_owned()],
+        owner: None,
     }
 }
 
