@@ -5,6 +5,7 @@ pub mod announce;
 pub mod breaker;
 pub mod cache;
 pub mod caches;
+pub mod denial;
 pub mod difference;
 pub mod exposition;
 pub mod failure;

@@ -46,7 +46,8 @@ impl Tries {
         let attempt = tries.entry(name.clone()).or_default();
         *attempt = attempt.saturating_add(1);
         failures.iter().for_each(|failure| log(kind, name, failure, *attempt));
-        failures.iter().map(|failure| pause(failure, *attempt, rand::random())).min()
+        let pauses = failures.iter().map(|failure| pause(failure, *attempt, rand::random()));
+        pauses.min()
     }
 
     /// The object is gone.

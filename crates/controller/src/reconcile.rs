@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use serin_core::Plan;
-use serin_core::seen::Seen;
-use serin_core::world::WriteRefusal;
+use serin_core::seen::{ObjectKey, Seen};
 use serin_core::write::{Effect, Write};
 use serin_traffic::service;
 use tokio::time::Instant;
@@ -19,6 +18,7 @@ use crate::failure::{Class, Failure};
 use crate::mark::{Marks, Reach};
 use crate::object::Name;
 use crate::observe::{Scene, scene};
+use crate::denial::Denials;
 use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
 use crate::tally::{Subject, Tally};
@@ -29,7 +29,7 @@ const BLIND_WAKE: Duration = Duration::from_secs(15);
 /// What is remembered of a Rollout between two looks. All of it may be lost: it only makes things quicker.
 #[derive(Debug, Default)]
 struct Recall {
-    refusals: Vec<WriteRefusal>,
+    denials: Denials,
     unreadable: Option<String>,
 }
 
@@ -57,8 +57,9 @@ enum Observed {
 #[derive(Debug, Default)]
 struct Performed {
     done: Vec<bool>,
+    wanted: Vec<ObjectKey>,
     failures: Vec<Failure>,
-    refusals: Vec<WriteRefusal>,
+    denials: Denials,
 }
 
 impl Rollouts {
@@ -110,8 +111,12 @@ impl Rollouts {
             self.tally.fell_behind();
             return Observed::Behind(behind.until);
         }
-        let refusals = self.recall().get(name).map(|recall| recall.refusals.clone()).unwrap_or_default();
+        let refusals = self.denials(name).refusals();
         Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, refusals)))
+    }
+
+    fn denials(&self, name: &Name) -> Denials {
+        self.recall().get(name).map(|recall| recall.denials.clone()).unwrap_or_default()
     }
 
     fn forget(&self, name: &Name) {
@@ -167,14 +172,14 @@ impl Rollouts {
 
     /// Does the writes of a plan, each for itself, then tells what happened. Returns what failed.
     async fn perform(&self, name: &Name, scene: &Scene, plan: &Plan, version: &str) -> Vec<Failure> {
-        let mut performed = Performed::default();
+        let mut performed = Performed { denials: self.denials(name), ..Performed::default() };
         for write in traffic_writes(scene, plan) {
-            self.perform_one(name, &pinned(scene, write, version), &mut performed).await;
+            self.perform_one(name, scene, (&write, version), &mut performed).await;
         }
         performed.done.clear();
         let mut version = version.to_owned();
         for write in &plan.writes {
-            let reach = self.perform_one(name, &pinned(scene, write.clone(), &version), &mut performed).await;
+            let reach = self.perform_one(name, scene, (write, &version), &mut performed).await;
             if let Some(Reach::Version(newer)) = reach.filter(|_| write.object == scene.key) {
                 version = newer;
             }
@@ -184,23 +189,34 @@ impl Rollouts {
                 self.announcer.tell(Subject::Rollout, &scene.about, event.clone());
             }
         }
-        self.remember_refusals(name, performed.refusals);
+        self.remember_denials(name, performed.denials, &performed.wanted);
         performed.failures
     }
 
-    async fn perform_one(&self, name: &Name, write: &Write, performed: &mut Performed) -> Option<Reach> {
-        let result = self.performer.write(write).await;
+    async fn perform_one(
+        &self,
+        name: &Name,
+        scene: &Scene,
+        (write, version): (&Write, &str),
+        performed: &mut Performed,
+    ) -> Option<Reach> {
+        performed.wanted.push(write.object.clone());
+        if performed.denials.hold(write, Instant::now()) {
+            performed.done.push(false);
+            return None;
+        }
+        let result = self.performer.write(&pinned(scene, write.clone(), version)).await;
         performed.done.push(result.is_ok());
         match result {
             Ok(reach) => {
                 let now = Instant::now();
+                performed.denials.lift(&write.object);
                 reach.iter().for_each(|reach| self.marks.note(name, write.object.clone(), reach.clone(), now));
                 reach
             }
             Err(failure) => {
                 if failure.class() == Class::Denied {
-                    let object = write.object.name.clone();
-                    performed.refusals.push(WriteRefusal { object, message: failure.message() });
+                    performed.denials.note(write, &failure, Instant::now());
                 }
                 performed.failures.push(failure);
                 None
@@ -209,20 +225,22 @@ impl Rollouts {
     }
 
     /// Refusals are told to the next decision; new ones are worth a decision at once, for the condition.
-    fn remember_refusals(&self, name: &Name, refusals: Vec<WriteRefusal>) {
+    fn remember_denials(&self, name: &Name, mut denials: Denials, wanted: &[ObjectKey]) {
+        denials.keep_only(wanted);
         let mut recalls = self.recall();
         let recall = recalls.entry(name.clone()).or_default();
-        if recall.refusals != refusals {
-            recall.refusals = refusals;
+        if recall.denials.refusals() != denials.refusals() {
             self.caches.rollout_queue.add(name.clone());
         }
+        recall.denials = denials;
     }
 
     fn wake(&self, name: &Name, scene: &Scene, plan: &Plan, failures: &[Failure]) -> Option<Instant> {
         let spread = 1.0 + rand::random::<f64>() / 10.0;
         let latest = if scene.blind { BLIND_WAKE.min(self.resync) } else { self.resync.mul_f64(spread) };
         let wait = plan.wake.map(|at| at.duration_since(scene.world.now));
-        wake_at(wait, self.tries.pause("rollout", name, failures), Some(latest))
+        let wake = wake_at(wait, self.tries.pause("rollout", name, failures), Some(latest));
+        [wake, self.denials(name).until()].into_iter().flatten().min()
     }
 }
 
