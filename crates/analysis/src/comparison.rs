@@ -152,8 +152,8 @@ impl ErrorRate {
                 "stable ({revision}=\"{stable}\") has no series of {requests}, the canary has: there is nothing to compare with"
             ),
             Counted::Neither => format!(
-                "no series of {requests}: check its name, and that scraping copies the pod's label \
-                 rollouts-pod-template-hash to {revision}"
+                "no series of {requests} in the window: nothing was scraped then, or the name is wrong, or scraping does \
+                 not copy the pod's label rollouts-pod-template-hash to {revision}"
             ),
             Counted::Odd(message) => message.clone(),
             Counted::Both(_) => String::new(),

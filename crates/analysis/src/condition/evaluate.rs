@@ -88,30 +88,30 @@ impl<'e> Evaluator<'e> {
                 let value = self.eval(value, scope)?;
                 self.eval(rest, &scope.with(name, &value))
             }
-            Node::Array(nodes) => {
-                let values = self.all_of(nodes, scope)?;
-                let doubt = doubt(&values);
-                Ok(Weighed {
-                    value: Value::Array(values.into_iter().map(|value| value.value).collect()),
-                    doubt,
-                })
-            }
+            Node::Array(nodes) => self.array(nodes, scope),
             Node::Map(pairs) => self.map(pairs, scope),
             Node::Chain(base, links) => self.chain(base, links, scope),
-            Node::Call(name, nodes) => {
-                let arguments = self.all_of(nodes, scope)?;
-                if function::minds_no_data(name) && arguments.iter().all(|argument| argument.doubt.is_none())
-                {
-                    self.minded.set(true);
-                }
-                function::call(name, arguments, self.now)
-            }
+            Node::Call(name, nodes) => self.call(name, nodes, scope),
             Node::Each(predicate, nodes, body) => self.each(*predicate, nodes, body.as_deref(), scope),
         }
     }
 
     fn all_of(&self, nodes: &[Node], scope: &Scope) -> Result<Vec<Weighed>, Fault> {
         nodes.iter().map(|node| self.eval(node, scope)).collect()
+    }
+
+    fn array(&self, nodes: &[Node], scope: &Scope) -> Result<Weighed, Fault> {
+        let values = self.all_of(nodes, scope)?;
+        let doubt = doubt(&values);
+        Ok(Weighed { value: Value::Array(values.into_iter().map(|value| value.value).collect()), doubt })
+    }
+
+    fn call(&self, name: &str, nodes: &[Node], scope: &Scope) -> Result<Weighed, Fault> {
+        let arguments = self.all_of(nodes, scope)?;
+        if function::minds_no_data(name) && arguments.iter().all(|argument| argument.doubt.is_none()) {
+            self.minded.set(true);
+        }
+        function::call(name, arguments, self.now)
     }
 
     fn map(&self, pairs: &[(Node, Node)], scope: &Scope) -> Result<Weighed, Fault> {

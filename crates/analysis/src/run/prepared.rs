@@ -90,19 +90,16 @@ pub(super) fn prepare(
 ) -> Result<Vec<Prepared>, Unmeasurable> {
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     let arguments = Arguments::of(spec.args.as_deref().unwrap_or_default())?;
-    let checked: Vec<Metric> = metrics
-        .iter()
-        .map(|metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned()))
-        .collect::<Result<_, _>>()?;
+    let placeholder = |metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned());
+    let checked: Vec<Metric> = metrics.iter().map(placeholder).collect::<Result<_, _>>()?;
     let read = validate::read(&checked, spec.arms.as_ref(), default_prometheus)?;
     let names: Vec<&str> = checked.iter().map(|metric| metric.name.as_str()).collect();
     let dry_run: Vec<&str> = spec.dry_run.iter().flatten().map(|rule| rule.metric_name.as_str()).collect();
     let dry_run = validate::matching("dryRun", &dry_run, &names)?;
     let kept = retention(spec, &names)?;
     let mut prepared = Vec::new();
-    for ((((metric, (limits, measured)), dry_run), kept), name) in
-        metrics.iter().zip(read).zip(dry_run).zip(kept).zip(names)
-    {
+    let rules = names.into_iter().zip(dry_run).zip(kept);
+    for ((metric, (limits, measured)), ((name, dry_run), kept)) in metrics.iter().zip(read).zip(rules) {
         let found = find(&arguments.secrets_of(metric)?, secrets);
         let shown = arguments.fill(metric, |_, _| HIDDEN.to_owned())?;
         let (real, texts) = match found {
