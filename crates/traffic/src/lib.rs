@@ -25,6 +25,7 @@
     )
 )]
 
+mod ambassador;
 mod capability;
 mod expression;
 mod fork;
@@ -39,8 +40,10 @@ mod refusal;
 mod router;
 mod routers;
 pub mod service;
+mod smi;
 mod traefik;
 
+pub use ambassador::Ambassador;
 pub use capability::{Capabilities, Headers, Mirrors};
 pub use gateway_api::GatewayApi;
 pub use istio::Istio;
@@ -48,4 +51,5 @@ pub use nginx::Nginx;
 pub use refusal::{Cause, Refusal, Role};
 pub use router::{Objects, Router, report};
 pub use routers::{ApiVersions, backends, routers};
+pub use smi::Smi;
 pub use traefik::Traefik;

@@ -37,7 +37,7 @@ pub(crate) fn holder(object: &Value, backends: &Backends) -> Holder {
     if backends.owner.as_ref().is_some_and(|owner| owner.uid == say("uid")) {
         return Holder::Ours;
     }
-    Holder::Other(format!("{} {}", say("kind"), say("name")))
+    Holder::Other(format!("{} {} (uid {})", say("kind"), say("name"), say("uid")))
 }
 
 /// Refuses an object that is not ours.

@@ -150,6 +150,22 @@ pub enum Cause {
         /// The Service.
         service: String,
     },
+    /// A Mapping of stable has a weight, so that what the canary leaves is not all it gets.
+    #[error("Ambassador mapping {:?} can not define weight; remove spec.weight from {object}", .object.name)]
+    Weighted {
+        /// The Mapping.
+        object: ObjectKey,
+    },
+    /// An object leads to something else than the stable Service.
+    #[error("{object} leads to \"{found}\" and not to the stable Service; make it lead to \"{service}\"")]
+    LeadsElsewhere {
+        /// The object.
+        object: ObjectKey,
+        /// The stable Service.
+        service: String,
+        /// Where it leads.
+        found: String,
+    },
     /// An object that the router would make is there already, and not its own.
     #[error("Rollout does not own {} `{}`, {owner} does; delete it or give it another name, the rollout then makes its own {object}", .object.kind, .object.name)]
     NotOwned {

@@ -3,11 +3,13 @@
 use serin_api::{CanaryStrategy, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
+use crate::ambassador::Ambassador;
 use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
 use crate::istio::Istio;
 use crate::nginx::Nginx;
 use crate::router::Router;
+use crate::smi::Smi;
 use crate::traefik::Traefik;
 
 const PATH: &str = "spec.strategy.canary.trafficRouting";
@@ -17,6 +19,10 @@ const PATH: &str = "spec.strategy.canary.trafficRouting";
 pub struct ApiVersions {
     /// Version of `networking.istio.io`; the objects are the same in all of them.
     pub istio: String,
+    /// API version of Mappings. Default `getambassador.io/v2`, which all versions of Ambassador and Emissary serve.
+    pub ambassador: String,
+    /// Version of `split.smi-spec.io`: v1alpha1, v1alpha2 or v1alpha3. Default v1alpha1, which all meshes serve.
+    pub smi: String,
     /// Version of TCPRoute: v1alpha2 as of Gateway API 1.5.
     pub tcp_route: String,
     /// Version of TLSRoute: v1 from Gateway API 1.5 on, whose standard channel serves no other; v1alpha3 or v1alpha2
@@ -26,7 +32,14 @@ pub struct ApiVersions {
 
 impl Default for ApiVersions {
     fn default() -> Self {
-        Self { istio: "v1".to_owned(), tcp_route: "v1alpha2".to_owned(), tls_route: "v1".to_owned() }
+        let text = str::to_owned;
+        Self {
+            istio: text("v1"),
+            ambassador: text("getambassador.io/v2"),
+            smi: text("v1alpha1"),
+            tcp_route: text("v1alpha2"),
+            tls_route: text("v1"),
+        }
     }
 }
 
@@ -82,8 +95,12 @@ fn build(
         add(Nginx::new(spec, (namespace, name), most(routing)).map(boxed));
     }
     later("alb", alb.is_some()).into_iter().for_each(|problem| add(Err(problem)));
-    later("smi", smi.is_some()).into_iter().for_each(|problem| add(Err(problem)));
-    later("ambassador", ambassador.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    if let Some(spec) = smi {
+        add(Smi::new(spec, (namespace, name), &versions.smi).map(boxed));
+    }
+    if let Some(spec) = ambassador {
+        add(Ambassador::new(spec, namespace, &versions.ambassador).map(boxed));
+    }
     later("appMesh", app_mesh.is_some()).into_iter().for_each(|problem| add(Err(problem)));
     if let Some(spec) = traefik {
         add(Ok(boxed(Traefik::new(spec, namespace))));

@@ -90,8 +90,6 @@ fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
     let remedy = "use istio, nginx, traefik, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
     refuse(problems, at("alb"), routing.alb.is_some(), remedy);
-    refuse(problems, at("smi"), routing.smi.is_some(), remedy);
-    refuse(problems, at("ambassador"), routing.ambassador.is_some(), remedy);
     refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
     refuse(problems, at("apisix"), routing.apisix.is_some(), remedy);
     for name in routing.plugins.iter().flatten().map(|(name, _)| name).filter(|name| *name != GATEWAY_API) {

@@ -157,7 +157,12 @@ const OURS: &str = "uid-of-web";
 /// routes, hashes of subsets and selectors, the managed-by annotation, the in-progress label.
 fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
     let mut objects = bare(seen);
-    objects.retain(|object| object.pointer("/metadata/ownerReferences/0/uid").is_none_or(|uid| uid != OURS));
+    objects.retain(|object| {
+        let owned = object.pointer("/metadata/ownerReferences/0/uid").is_some_and(|uid| uid == OURS);
+        // Argo Rollouts gives the Mappings that it makes no owner.
+        let taken_over = object["kind"] == "Mapping" && object["metadata"]["name"] == "shop-canary";
+        !owned && !taken_over
+    });
     for object in &mut objects {
         for (map, key) in [
             ("/metadata/annotations", "argo-rollouts.argoproj.io/managed-by-rollouts"),
