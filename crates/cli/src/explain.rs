@@ -9,7 +9,7 @@ mod text;
 mod why;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serin_api::Gate;
 
 use crate::invocation::Invocation;
@@ -51,8 +51,14 @@ pub struct Explanation {
 /// Something in fields: a problem of the spec, a metric that decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Fact {
+    #[serde(skip_serializing_if = "String::is_empty")]
     title: String,
+    #[serde(serialize_with = "as_object")]
     entries: Vec<(String, String)>,
+}
+
+fn as_object<S: Serializer>(entries: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().map(|(key, value)| (key, value)))
 }
 
 /// What an AnalysisRun has found so far.
@@ -108,6 +114,7 @@ fn gates(seen: &Observed, situation: &Situation<'_>) -> Vec<Gate> {
     match situation {
         Situation::Unclaimed | Situation::Unobserved | Situation::Invalid { .. } => Vec::new(),
         Situation::Resuming | Situation::Retrying | Situation::Aborted { .. } => Vec::new(),
+        Situation::Inconclusive { .. } => Vec::new(),
         _ => known,
     }
 }

@@ -48,8 +48,7 @@ pub struct Connection {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show one Rollout with everything that belongs to it.
-    #[command(visible_alias = "describe")]
+    /// Show one Rollout with everything that belongs to it; without a name a list of all.
     Get(GetArguments),
     /// Show the Rollouts of a namespace, one a line.
     #[command(alias = "ls")]
@@ -105,9 +104,12 @@ pub struct Names {
 /// Arguments of `get`.
 #[derive(Args, Debug)]
 pub struct GetArguments {
-    /// The Rollout: NAME, rollout NAME or rollout/NAME.
+    /// The Rollout: NAME, rollout NAME or rollout/NAME. Only `rollouts`: a list.
     #[command(flatten)]
     pub names: Names,
+    /// List those of all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
     /// Draw it again whenever something changes.
     #[arg(short, long)]
     pub watch: bool,
@@ -122,7 +124,7 @@ pub struct GetArguments {
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// What to list.
+    /// What to list: rollouts.
     #[arg(value_parser = ["rollouts", "rollout", "ro"], default_value = "rollouts", hide_possible_values = true)]
     pub what: String,
     /// Of all namespaces.
@@ -247,6 +249,11 @@ impl Names {
             words => words,
         };
         words.iter().map(|word| plain_name(word)).collect()
+    }
+
+    /// Only a kind is given: all of it is meant.
+    pub fn all(&self) -> bool {
+        matches!(self.names.as_slice(), [kind] if is_kind(kind))
     }
 
     /// The one name.

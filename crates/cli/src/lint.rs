@@ -1,12 +1,16 @@
 //! Says what is wrong with manifests, without a cluster: by the schemas of the API, by validation, field by field.
 
 mod manifest;
+mod metric;
 mod schema;
 mod template;
 
 use serde::Serialize;
 use serde_json::Value;
-use serin_api::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, validate};
+use serin_api::{
+    AnalysisRun, AnalysisTemplate, AnalysisTemplateSpec, Argument, ClusterAnalysisTemplate, Experiment,
+    Metric, Rollout, validate,
+};
 
 pub use manifest::{Document, documents};
 
@@ -70,27 +74,35 @@ pub fn check(object: &Value) -> Option<Vec<Finding>> {
 /// What schemas cannot say.
 fn content(kind: &str, object: &Value) -> Vec<Finding> {
     match kind {
-        "Rollout" => rollout(object),
-        "AnalysisTemplate" => decoded::<AnalysisTemplate>(object),
-        "ClusterAnalysisTemplate" => decoded::<ClusterAnalysisTemplate>(object),
-        "AnalysisRun" => decoded::<AnalysisRun>(object),
-        _ => decoded::<Experiment>(object),
+        "Rollout" => decoded(object, rollout),
+        "AnalysisTemplate" => decoded(object, |found: AnalysisTemplate| template_metrics(&found.spec)),
+        "ClusterAnalysisTemplate" => {
+            decoded(object, |found: ClusterAnalysisTemplate| template_metrics(&found.spec.template))
+        }
+        "AnalysisRun" => decoded(object, |run: AnalysisRun| metrics(run.spec.metrics, run.spec.args)),
+        _ => decoded(object, |_: Experiment| Vec::new()),
     }
 }
 
-fn decoded<K: serde::de::DeserializeOwned>(object: &Value) -> Vec<Finding> {
-    serde_json::from_value::<K>(object.clone())
-        .err()
-        .map(|why| Finding::problem(why.to_string()))
-        .into_iter()
-        .collect()
+fn template_metrics(spec: &AnalysisTemplateSpec) -> Vec<Finding> {
+    metrics(spec.metrics.clone(), spec.args.clone())
 }
 
-fn rollout(object: &Value) -> Vec<Finding> {
-    let rollout: Rollout = match serde_json::from_value(object.clone()) {
-        Ok(rollout) => rollout,
-        Err(why) => return vec![Finding::problem(why.to_string())],
-    };
+fn metrics(metrics: Option<Vec<Metric>>, arguments: Option<Vec<Argument>>) -> Vec<Finding> {
+    metric::check(&metrics.unwrap_or_default(), &arguments.unwrap_or_default())
+}
+
+fn decoded<K: serde::de::DeserializeOwned>(
+    object: &Value,
+    check: impl Fn(K) -> Vec<Finding>,
+) -> Vec<Finding> {
+    match serde_json::from_value::<K>(object.clone()) {
+        Ok(found) => check(found),
+        Err(why) => vec![Finding::problem(why.to_string())],
+    }
+}
+
+fn rollout(rollout: Rollout) -> Vec<Finding> {
     let mut findings: Vec<_> =
         validate(&rollout).iter().map(|problem| Finding::problem(problem.to_string())).collect();
     if let Some(template) = &rollout.spec.template {

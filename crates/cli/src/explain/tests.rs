@@ -553,6 +553,42 @@ You can
 }
 
 #[test]
+fn what_the_cluster_refuses_is_said_in_its_words() {
+    let quota = json!({"conditions": [{
+        "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods",
+        "lastUpdateTime": "2026-11-24T14:08:00Z", "lastTransitionTime": "2026-11-24T14:08:00Z",
+    }]});
+    let create = condition(
+        "Progressing",
+        "ReplicaSetCreateError",
+        "Failed to create new replica set \"shop-bbb\": no",
+    );
+    for (change, expected) in [
+        (quota, "The cluster refuses its pods since 14:08:00 UTC, 2m ago: exceeded quota: pods"),
+        (
+            create,
+            "The cluster refuses its ReplicaSet since 14:08:00 UTC, 2m ago: Failed to create new replica set \"shop-bbb\": no",
+        ),
+    ] {
+        let why = explain(&seen(updating(0, status(change)), vec![]), &Invocation::default()).why;
+        assert_eq!(why, ["The update to revision 3 works on step 1 of 4 (setWeight: 20).", expected]);
+    }
+}
+
+#[test]
+fn as_json_facts_are_objects() {
+    let said = "The Rollout \"shop\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0";
+    let invalid =
+        merged(json!({"spec": {"replicas": -1}}), &status(condition("InvalidSpec", "InvalidSpec", said)));
+    let json =
+        serde_json::to_value(explain(&seen(updating(0, invalid), vec![]), &Invocation::default())).unwrap();
+    let fact =
+        json!({"field": "spec.replicas", "value": "-1", "problem": "must be greater than or equal to 0"});
+    assert_eq!(json["facts"], json!([{"entries": fact}]));
+    assert_eq!(json["actions"][0]["effect"], json!("correct the spec"));
+}
+
+#[test]
 fn a_healthy_rollout_has_nothing_to_wait_for() {
     let expected = "\
 shop in namespace web: ✔ Healthy

@@ -1,7 +1,7 @@
 //! Says in one or two sentences why a Rollout is in its situation.
 
 use kube::ResourceExt;
-use serin_api::RolloutStatus;
+use serin_api::{RolloutCondition, RolloutStatus};
 
 use super::situation::{Situation, condition};
 use crate::moment::{passed, span};
@@ -9,8 +9,33 @@ use crate::observed::Observed;
 use crate::run::{Unanswered, held};
 use crate::step;
 
-/// The sentences.
+/// The sentences: why, and what the cluster refuses meanwhile.
 pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
+    let mut lines = sentences(seen, situation);
+    if !matches!(situation, Situation::Unclaimed | Situation::Unobserved | Situation::Healthy) {
+        lines.extend(refusals(seen));
+    }
+    lines
+}
+
+/// ReplicaSets and pods that the cluster does not let come into being.
+fn refusals(seen: &Observed) -> Vec<String> {
+    let told = |condition: &RolloutCondition| {
+        let what = match (condition.reason.as_str(), condition.type_.as_str(), condition.status.as_str()) {
+            ("ReplicaSetCreateError", _, _) => "The cluster refuses its ReplicaSet",
+            (_, "ReplicaFailure", "True") => "The cluster refuses its pods",
+            _ => return None,
+        };
+        Some(format!(
+            "{what} since {}: {}",
+            passed(condition.last_transition_time.0, seen.now),
+            condition.message
+        ))
+    };
+    status(seen).conditions.iter().filter_map(told).collect()
+}
+
+fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
     let now = seen.now;
     let one = |text: String| vec![text];
     match situation {
@@ -101,7 +126,7 @@ fn aborted(seen: &Observed, by_analysis: bool) -> Vec<String> {
     }
 }
 
-fn stuck(seen: &Observed, condition: &serin_api::RolloutCondition) -> Vec<String> {
+fn stuck(seen: &Observed, condition: &RolloutCondition) -> Vec<String> {
     let limit = span(i64::from(seen.rollout.progress_deadline_seconds()));
     let since = passed(condition.last_transition_time.0, seen.now);
     vec![

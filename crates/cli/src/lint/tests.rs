@@ -86,6 +86,40 @@ fn every_finding_names_its_field_and_the_remedy() {
 }
 
 #[test]
+fn metrics_are_checked_by_the_rules_of_the_controller() {
+    let template = |metric: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: errors}}\nspec:\n  args: [{{name: service}}, {{name: limit, value: '0.01'}}]\n  metrics:\n  - {metric}\n"
+        )
+    };
+    let provider = "provider: {prometheus: {query: 'errors{job=\"{{args.service}}\"}'}}";
+    let fixed = "provider: {prometheus: {query: errors}}";
+    for (metric, expected) in [
+        (format!("{{name: a, successCondition: 'result[0] < {{{{args.limit}}}}', {provider}}}"), vec![]),
+        (
+            format!("{{name: a, successCondition: 'result[0] <', {provider}}}"),
+            vec!["problem: spec.metrics[0]: successCondition \"result[0] <\": "],
+        ),
+        (
+            format!("{{name: a, interval: soon, count: 2, {fixed}}}"),
+            vec!["problem: spec.metrics[0]: invalid interval string: "],
+        ),
+        (
+            format!("{{name: a, successCondition: 'result < {{{{args.limt}}}}', {fixed}}}"),
+            vec!["problem: spec.metrics[0]: failed to resolve {{args.limt}}"],
+        ),
+        (
+            format!("{{name: a, {fixed}}}\n  - {{name: a, {fixed}}}"),
+            vec!["problem: spec.metrics[1]: two metrics have the same name 'a'; rename one of them"],
+        ),
+    ] {
+        let found = findings(&template(&metric));
+        let alike = found.iter().zip(&expected).all(|(found, begins)| found.starts_with(begins));
+        assert!(alike && found.len() == expected.len(), "{metric}: {found:?}");
+    }
+}
+
+#[test]
 fn every_document_is_checked_and_other_kinds_are_left_out() {
     let other = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {no: matter}\n";
     let template = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: errors}\nspec: {metrics: {}}\n";

@@ -182,15 +182,17 @@ fn run(run: &Run) -> Node {
     let counted =
         counts.iter().filter(|(_, count)| *count > 0).map(|(icon, count)| format!("{icon} {count}"));
     let info: Vec<_> = std::iter::once(run.role.clone()).chain(counted).collect();
-    let message =
+    let told =
         (!run.message.is_empty() && run.phase != AnalysisPhase::Successful).then(|| run.message.clone());
+    // What a running analysis says of itself is about its last measurement too.
+    let lines = if told.is_some() && !run.phase.completed() { Vec::new() } else { run.lines.clone() };
     Node {
         name: format!("α {}", run.name),
         kind: "AnalysisRun",
         status: (format!("{icon} {word}"), tone),
         age: run.age.clone(),
         info: info.join(", "),
-        remarks: message.into_iter().chain(run.lines.clone()).collect(),
+        remarks: told.into_iter().chain(lines).collect(),
         children: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::list;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::flags::{Format, GetArguments};
@@ -24,6 +25,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the Rollout cannot be read, or is deleted while it is watched.
 pub(crate) async fn run(cluster: &Cluster, arguments: &GetArguments, paint: Paint) -> Result<(), Failure> {
+    if arguments.names.all() || arguments.all_namespaces {
+        return list::all(cluster, arguments.all_namespaces, arguments.output, paint).await;
+    }
     let name = arguments.names.one().map_err(Failure::new)?;
     let seen = cluster.observe(name).await?;
     if arguments.watch {

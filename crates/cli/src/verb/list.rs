@@ -36,19 +36,32 @@ pub(crate) struct Row {
 /// # Errors
 /// When the Rollouts cannot be listed.
 pub(crate) async fn run(cluster: &Cluster, arguments: &ListArguments, paint: Paint) -> Result<(), Failure> {
-    let (rollouts, notes) = cluster.rollouts(arguments.all_namespaces).await?;
+    all(cluster, arguments.all_namespaces, arguments.output, paint).await
+}
+
+/// Lists all Rollouts of the namespace, or of the cluster.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(crate) async fn all(
+    cluster: &Cluster,
+    everywhere: bool,
+    format: Option<Format>,
+    paint: Paint,
+) -> Result<(), Failure> {
+    let (rollouts, notes) = cluster.rollouts(everywhere).await?;
     let rows: Vec<_> = rollouts.iter().map(row).collect();
-    if arguments.output == Some(Format::Json) {
+    if format == Some(Format::Json) {
         print::json(&rows)?;
     } else if rows.is_empty() && notes.is_empty() {
-        let place = if arguments.all_namespaces {
+        let place = if everywhere {
             "in any namespace".to_owned()
         } else {
             format!("in namespace \"{}\"; -A lists all namespaces", cluster.namespace())
         };
         eprintln!("no rollouts {place}");
     } else {
-        print::text(&table(&rows, arguments.all_namespaces, paint))?;
+        print::text(&table(&rows, everywhere, paint))?;
     }
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     Ok(())

@@ -25,9 +25,8 @@ pub enum Reach {
 pub fn decide(rollout: &Rollout, reach: Reach, invocation: &Invocation) -> Decision {
     let name = rollout.name_any();
     let status = rollout.status.clone().unwrap_or_default();
-    if status.abort {
-        let retry = invocation.command(&format!("retry {name}"));
-        return Decision::Refuse(format!("it was aborted; `{retry}` starts this revision again"));
+    if status.abort && (reach != Reach::Full || status.aborted_at.is_none()) {
+        return of_aborted(&name, &status, invocation);
     }
     let (mut changes, mut said) = match reach {
         Reach::Full => full(rollout, &status),
@@ -51,6 +50,18 @@ pub fn decide(rollout: &Rollout, reach: Reach, invocation: &Invocation) -> Decis
     Decision::Act { changes, said: format!("rollout '{name}' {done}: {}", said.join("; ")) }
 }
 
+/// Only full promotion overrules an abort, and only one that the controller has acted upon: before, it would not know
+/// which of the two is the newer word.
+fn of_aborted(name: &str, status: &RolloutStatus, invocation: &Invocation) -> Decision {
+    if status.aborted_at.is_none() {
+        return Decision::Refuse(
+            "it was aborted a moment ago; the controller has yet to act upon it".to_owned(),
+        );
+    }
+    let retry = invocation.command(&format!("retry {name}"));
+    Decision::Refuse(format!("it was aborted; `{retry}` starts this revision again"))
+}
+
 type Effects = (Vec<Change>, Vec<String>);
 
 fn full(rollout: &Rollout, status: &RolloutStatus) -> Effects {
@@ -59,7 +70,8 @@ fn full(rollout: &Rollout, status: &RolloutStatus) -> Effects {
         return Effects::default();
     }
     let change = Change::status_as_read(rollout, json!({"promoteFull": true}));
-    (vec![change], vec!["all remaining steps, pauses and analyses are skipped".to_owned()])
+    let overruled = if status.abort { ", and the abort is forgotten" } else { "" };
+    (vec![change], vec![format!("all remaining steps, pauses and analyses are skipped{overruled}")])
 }
 
 fn of_pause(rollout: &Rollout, status: &RolloutStatus) -> Effects {
@@ -258,6 +270,13 @@ mod tests {
                 "rollout 'shop' fully promoted: all remaining steps, pauses and analyses are skipped",
             ),
             (
+                "full, in spite of an abort",
+                updating(0, json!({"status": {"abort": true, "abortedAt": "2026-11-24T14:07:12Z"}})),
+                Reach::Full,
+                vec![status(json!({"promoteFull": true}))],
+                "rollout 'shop' fully promoted: all remaining steps, pauses and analyses are skipped, and the abort is forgotten",
+            ),
+            (
                 "full, paused by hand",
                 updating(1, json!({"spec": {"paused": true}})),
                 Reach::Full,
@@ -327,9 +346,15 @@ mod tests {
             ),
             (
                 "aborted",
+                updating(0, json!({"status": {"abort": true, "abortedAt": "2026-11-24T14:07:12Z"}})),
+                Reach::Pause,
+                Decision::Refuse("it was aborted; `kubectl serin retry shop -n web` starts this revision again".to_owned()),
+            ),
+            (
+                "aborted a moment ago",
                 updating(0, json!({"status": {"abort": true}})),
                 Reach::Full,
-                Decision::Refuse("it was aborted; `kubectl serin retry shop -n web` starts this revision again".to_owned()),
+                Decision::Refuse("it was aborted a moment ago; the controller has yet to act upon it".to_owned()),
             ),
             (
                 "spec not seen",

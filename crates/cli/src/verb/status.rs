@@ -21,7 +21,7 @@ use crate::print;
 pub(crate) async fn run(cluster: &Cluster, arguments: &StatusArguments) -> Result<(), Failure> {
     let name = arguments.names.one().map_err(Failure::new)?;
     let rollout = cluster.rollout(name).await?;
-    let mut reader = Reader { json: arguments.output.is_some(), last: None };
+    let mut reader = Reader { json: arguments.output.is_some(), last: None, gate: None };
     let ended = reader.hear(&rollout)?;
     if !arguments.watch {
         return ended.unwrap_or_else(|| Err(Failure::with_code(UNFINISHED, "")));
@@ -35,7 +35,9 @@ pub(crate) async fn run(cluster: &Cluster, arguments: &StatusArguments) -> Resul
     }
     match timeout(arguments.timeout, watching).await {
         Ok(end) => end,
-        Err(_) => Err(reader.timed_out(arguments.timeout)),
+        Err(_) => {
+            Err(reader.timed_out(arguments.timeout, &cluster.invocation.command(&format!("explain {name}"))))
+        }
     }
 }
 
@@ -66,6 +68,7 @@ async fn follow(cluster: &Cluster, name: &str, reader: &mut Reader) -> Result<()
 struct Reader {
     json: bool,
     last: Option<Standing>,
+    gate: Option<String>,
 }
 
 impl Reader {
@@ -76,16 +79,21 @@ impl Reader {
             if self.json { print::json_line(&standing)? } else { print::line(&standing.to_string())? }
         }
         let end = end(&standing);
+        let gates = rollout.status.as_ref().and_then(|status| status.gates.as_ref());
+        self.gate = gates.and_then(|gates| gates.first()).map(|gate| gate.waits_for.clone());
         self.last = Some(standing);
         Ok(end)
     }
 
-    fn timed_out(&self, after: Duration) -> Failure {
+    fn timed_out(&self, after: Duration, explain: &str) -> Failure {
         let after = span(i64::try_from(after.as_secs()).unwrap_or(i64::MAX));
         let last = self.last.as_ref().map(ToString::to_string).unwrap_or_default();
+        let gate = self.gate.as_ref().map(|gate| format!(", and waits for {gate}")).unwrap_or_default();
         Failure::with_code(
             TIMED_OUT,
-            format!("Rollout status watch exceeded timeout of {after}; it is still {last}"),
+            format!(
+                "Rollout status watch exceeded timeout of {after}; it is still {last}{gate}; `{explain}` says more"
+            ),
         )
     }
 }
@@ -128,11 +136,10 @@ mod tests {
     fn a_timeout_says_how_far_it_came() {
         let last =
             Some(standing(&rollout(json!({"status": {"phase": "Paused", "message": "CanaryPauseStep"}}))));
-        let failure = Reader { json: false, last }.timed_out(Duration::from_secs(90));
+        let reader = Reader { json: false, last, gate: Some("the pause step".to_owned()) };
+        let failure = reader.timed_out(Duration::from_secs(90), "kubectl serin explain shop");
         assert_eq!(failure.code, TIMED_OUT);
-        assert_eq!(
-            failure.message,
-            "Rollout status watch exceeded timeout of 1m30s; it is still Paused - CanaryPauseStep"
-        );
+        let expected = "Rollout status watch exceeded timeout of 1m30s; it is still Paused - CanaryPauseStep, and waits for the pause step; `kubectl serin explain shop` says more";
+        assert_eq!(failure.message, expected);
     }
 }

@@ -1,0 +1,87 @@
+//! Says which metrics of a template or a run cannot work, by the rules that the controller measures by.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use serin_analysis::argument::Arguments;
+use serin_analysis::validate;
+use serin_api::{Argument, Arms, Metric};
+
+use super::Finding;
+
+/// Stands for the address of Prometheus that the controller knows.
+const ADDRESS: &str = "http://prometheus";
+/// Stands for the value of an argument that only a Rollout gives.
+const GIVEN_LATER: &str = "1";
+
+/// Checks metrics with their arguments. Fields that depend on a value that is given later are not judged.
+pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> {
+    let open: Vec<_> =
+        arguments.iter().filter(|argument| has_no_value(argument)).map(|open| open.name.as_str()).collect();
+    let filled: Vec<_> = arguments
+        .iter()
+        .map(|argument| Argument {
+            value: argument.value.clone().or_else(|| has_no_value(argument).then(|| GIVEN_LATER.to_owned())),
+            ..argument.clone()
+        })
+        .collect();
+    let known = match Arguments::of(&filled) {
+        Ok(known) => known,
+        Err(why) => return vec![Finding::problem(format!("spec.args: {why}"))],
+    };
+    let mut names = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (index, metric) in metrics.iter().enumerate() {
+        let mut problem =
+            |why: String| findings.push(Finding::problem(format!("spec.metrics[{index}]: {why}")));
+        if !names.insert(metric.name.as_str()) {
+            problem(format!("two metrics have the same name '{}'; rename one of them", metric.name));
+        }
+        if let Err(why) = known.fill(metric, |_, _| GIVEN_LATER.to_owned()) {
+            problem(why.to_string());
+            continue;
+        }
+        let settled =
+            settled(metric, &open).and_then(|metric| known.fill(&metric, |_, _| GIVEN_LATER.to_owned()).ok());
+        if let Some(why) = settled.as_ref().and_then(refusal) {
+            problem(why);
+        }
+    }
+    findings
+}
+
+fn refusal(metric: &Metric) -> Option<String> {
+    let arms = Arms { canary: "canary".to_owned(), stable: "stable".to_owned() };
+    match validate::metrics(std::slice::from_ref(metric), Some(&arms), Some(ADDRESS)) {
+        Ok(()) => None,
+        Err(validate::Invalid::Metric { why, .. }) => Some(why),
+        Err(other) => Some(other.to_string()),
+    }
+}
+
+fn has_no_value(argument: &Argument) -> bool {
+    argument.value.is_none() && argument.value_from.as_ref().is_none_or(|from| from.secret_key_ref.is_none())
+}
+
+/// The metric with its fields that depend on open arguments replaced by some that work, so that the rest can be judged;
+/// `None` when too little is left.
+fn settled(metric: &Metric, open: &[&str]) -> Option<Metric> {
+    let mut fields = serde_json::to_value(metric).ok()?;
+    for (name, value) in fields.as_object_mut()? {
+        if !uses(value, open) {
+            continue;
+        }
+        *value = match name.as_str() {
+            "provider" => json!({"prometheus": {"query": "1"}}),
+            "interval" | "initialDelay" => json!("1m"),
+            "comparison" | "name" => return None,
+            _ => Value::Null,
+        };
+    }
+    serde_json::from_value(fields).ok()
+}
+
+fn uses(value: &Value, open: &[&str]) -> bool {
+    let text = value.to_string().replace(' ', "");
+    open.iter().any(|name| text.contains(&format!("{{{{args.{name}}}}}")))
+}
