@@ -90,6 +90,11 @@ fn a_good_version_is_promoted_on_evidence_and_a_bad_one_is_taken_back() {
                 route["spec"]["rules"][0]["backendRefs"][1]["weight"] == 0
             })
             .await?;
+        cluster
+            .until("shop", "without pods of the bad version", 40, |found| {
+                found["status"]["updatedReplicas"].as_i64().unwrap_or(0) == 0
+            })
+            .await?;
         let report = load.finish().await?;
         ensure!(
             failed(&report) == 0,
