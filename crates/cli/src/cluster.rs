@@ -167,7 +167,8 @@ impl Cluster {
     /// The note about parts that cannot be read.
     pub(crate) fn missing_parts(&self, plural: &str, error: &kube::Error) -> String {
         let failure = self.failure("list", plural, error);
-        format!("{plural} are not shown: {}", failure.message)
+        let attempt = format!("cannot list {plural}: ");
+        format!("{plural} are not shown: {}", failure.message.trim_start_matches(&attempt))
     }
 
     /// Sends one patch.

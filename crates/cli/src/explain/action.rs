@@ -25,8 +25,6 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
             all.serin("retry", "", "start this revision again at step 1"),
             undo("give it up: the template of stable becomes the spec, and the rollout Healthy"),
         ],
-        Situation::Retrying => vec![abort()],
-        Situation::Resuming => vec![abort()],
         Situation::Stuck { .. } => {
             vec![all.serin("get rollout", "", "see every pod"), abort(), all.edit("correct the spec")]
         }
@@ -42,7 +40,9 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
         Situation::Pause { .. } => vec![promote("go on"), full(), abort()],
         Situation::Healthy => vec![undo("go back to the revision before")],
         Situation::Settling | Situation::First => vec![all.serin("get rollout", "", "see every pod")],
-        Situation::FullPromotion | Situation::Finishing => vec![abort()],
+        Situation::Retrying | Situation::Resuming | Situation::FullPromotion | Situation::Finishing => {
+            vec![abort()]
+        }
         Situation::Unanswered { .. } | Situation::AtStep => {
             let mut actions = vec![abort(), all.serin("pause", "", "hold it here")];
             if step::current(&seen.rollout).is_some() {

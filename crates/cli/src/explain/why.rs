@@ -1,5 +1,6 @@
 //! Says in one or two sentences why a Rollout is in its situation.
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use serin_api::{RolloutCondition, RolloutStatus};
 
@@ -56,18 +57,7 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
             "An analysis could not decide, so a person must: paused since {}.",
             passed(*since, now)
         )),
-        Situation::Pause { reason, since, until: None } if *reason == "CanaryPauseStep" => one(format!(
-            "The pause of this step has no duration, so it lasts until somebody promotes; it began at {}.",
-            passed(*since, now)
-        )),
-        Situation::Pause { since, until: Some(until), .. } => one(format!(
-            "This step is a pause of {}; it began at {}.",
-            span(until.as_second() - since.as_second()),
-            passed(*since, now)
-        )),
-        Situation::Pause { reason, since, .. } => {
-            one(format!("It is paused ({reason}) since {}.", passed(*since, now)))
-        }
+        Situation::Pause { reason, since, until } => one(pause(seen, reason, *since, *until)),
         Situation::Healthy => one(healthy(seen)),
         Situation::Settling => one(settling(seen)),
         Situation::First => one("This is the first revision; it becomes stable without steps.".to_owned()),
@@ -77,6 +67,20 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
         Situation::Unanswered { run, unanswered } => unanswered_query(seen, &run.name_any(), unanswered),
         Situation::AtStep => one(at_step(seen)),
         Situation::Finishing => one(finishing(seen)),
+    }
+}
+
+fn pause(seen: &Observed, reason: &str, since: Timestamp, until: Option<Timestamp>) -> String {
+    let began = passed(since, seen.now);
+    match until {
+        Some(until) => {
+            let length = span(until.as_second() - since.as_second());
+            format!("This step is a pause of {length}; it began at {began}.")
+        }
+        None if reason == "CanaryPauseStep" => format!(
+            "The pause of this step has no duration, so it lasts until somebody promotes; it began at {began}."
+        ),
+        None => format!("It is paused ({reason}) since {began}."),
     }
 }
 

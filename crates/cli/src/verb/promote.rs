@@ -130,11 +130,7 @@ fn nothing_to_do(
         ));
     }
     if fully_promoted(status) {
-        let text = format!("revision {} ({}) is stable", revision(rollout), status.current_pod_hash);
-        return match reach {
-            Reach::Full => Decision::Already(format!("rollout '{name}' is fully promoted already: {text}")),
-            _ => Decision::Refuse(format!("it waits for nothing: {text}")),
-        };
+        return finished(rollout, status, reach);
     }
     if resumed(status) {
         return Decision::Already(format!(
@@ -158,6 +154,16 @@ fn nothing_to_do(
         format!("; `{skip}` skips {}", step::named(rollout, index))
     });
     Decision::Refuse(format!("it is not paused; {}{}", waits_for(status), skip.unwrap_or_default()))
+}
+
+fn finished(rollout: &Rollout, status: &RolloutStatus, reach: Reach) -> Decision {
+    let text = format!("revision {} ({}) is stable", revision(rollout), status.current_pod_hash);
+    match reach {
+        Reach::Full => {
+            Decision::Already(format!("rollout '{}' is fully promoted already: {text}", rollout.name_any()))
+        }
+        Reach::Pause | Reach::Step => Decision::Refuse(format!("it waits for nothing: {text}")),
+    }
 }
 
 /// The revision number that the controller wrote on the Rollout.
