@@ -25,6 +25,7 @@
     )
 )]
 
+mod alb;
 mod ambassador;
 mod capability;
 mod expression;
@@ -43,6 +44,7 @@ pub mod service;
 mod smi;
 mod traefik;
 
+pub use alb::Alb;
 pub use ambassador::Ambassador;
 pub use capability::{Capabilities, Headers, Mirrors};
 pub use gateway_api::GatewayApi;

@@ -3,6 +3,7 @@
 use serin_api::{CanaryStrategy, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
+use crate::alb::Alb;
 use crate::ambassador::Ambassador;
 use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
@@ -94,7 +95,9 @@ fn build(
     if let Some(spec) = nginx {
         add(Nginx::new(spec, (namespace, name), most(routing)).map(boxed));
     }
-    later("alb", alb.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    if let Some(spec) = alb {
+        add(Alb::new(spec, namespace).map(boxed));
+    }
     if let Some(spec) = smi {
         add(Smi::new(spec, (namespace, name), &versions.smi).map(boxed));
     }

@@ -89,7 +89,6 @@ fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
 fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
     let remedy = "use istio, nginx, traefik, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
-    refuse(problems, at("alb"), routing.alb.is_some(), remedy);
     refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
     refuse(problems, at("apisix"), routing.apisix.is_some(), remedy);
     for name in routing.plugins.iter().flatten().map(|(name, _)| name).filter(|name| *name != GATEWAY_API) {

@@ -126,12 +126,13 @@ pub(crate) fn bare(seen: &Objects) -> Vec<Value> {
 
 #[test]
 fn release_leaves_everything_to_stable_and_nothing_behind() {
-    const TRACES: [&str; 6] = [
+    const TRACES: [&str; 7] = [
         "rollouts-pod-template-hash",
         "argo-rollouts.argoproj.io/managed-by-rollouts",
-        "rollouts.argoproj.io/managed-alb-annotations",
+        r#"\"web\":["#,
         "rollouts.argoproj.io/gatewayapi-canary",
         "shop/canary",
+        "/conditions.",
         OURS,
     ];
     for case in usable().filter(|case| case.target.is_none()) {
@@ -179,6 +180,7 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
                 }
             }
         }
+        mask_ingress(case, object);
         let spec = &mut object["spec"];
         for subset in spec.get_mut("subsets").and_then(Value::as_array_mut).into_iter().flatten() {
             let name = subset["name"].as_str().unwrap().to_owned();
@@ -202,6 +204,38 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
         }
     }
     objects
+}
+
+/// Actions, conditions and their book, and the paths of managed routes.
+fn mask_ingress(case: &Case, object: &mut Value) {
+    let seen =
+        case.seen.values().filter_map(|seen| seen.fresh()?.pointer("/metadata/annotations")?.as_object());
+    let conditions =
+        seen.flat_map(|annotations| annotations.keys()).filter_map(|key| key.split_once("/conditions."));
+    let routes = case.backends.managed_routes.iter().map(String::as_str);
+    let names: BTreeSet<_> = conditions.map(|(_, name)| name).chain(routes).collect();
+    let managed = |name: &str| names.contains(name);
+    if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|key, _| {
+            let name = key.rsplit_once("/conditions.").map(|(_, name)| name);
+            !key.contains("/actions.")
+                && !key.ends_with("/managed-alb-annotations")
+                && !name.is_some_and(managed)
+        });
+    }
+    if object
+        .pointer("/metadata/annotations")
+        .is_some_and(|annotations| *annotations == serde_json::json!({}))
+    {
+        object["metadata"].as_object_mut().unwrap().remove("annotations");
+    }
+    for rule in object.pointer_mut("/spec/rules").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(paths) = rule.pointer_mut("/http/paths").and_then(Value::as_array_mut) {
+            paths.retain(|path| {
+                path.pointer("/backend/service/name").is_none_or(|name| !managed(name.as_str().unwrap()))
+            });
+        }
+    }
 }
 
 fn is_managed(case: &Case, rule: &Value) -> bool {
