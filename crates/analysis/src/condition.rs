@@ -126,6 +126,7 @@ fn value_of(result: Option<&Samples>) -> Value {
             Value::Array(numbers.iter().map(|number| Value::Float(*number)).collect())
         }
         Some(Samples::Json(json)) => weighed::of_json(json),
+        Some(Samples::Text(text)) => Value::String(text.clone()),
     }
 }
 
@@ -161,7 +162,7 @@ fn favourable(success: Option<&Said>, failure: Option<&Said>, value: &Value) -> 
 /// Whatever came is a success, except numbers that are none.
 fn without_conditions(result: Option<&Samples>, value: &Value) -> Opinion {
     match result {
-        Some(Samples::Json(_)) => plain(AnalysisPhase::Successful),
+        Some(Samples::Json(_) | Samples::Text(_)) => plain(AnalysisPhase::Successful),
         _ if nothing(value) => undecided(Doubt::NoData),
         _ if weighed::holds_nan(value) => undecided(Doubt::NotANumber),
         _ => plain(AnalysisPhase::Successful),

@@ -5,12 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serin_api::provider::{MetricProvider, PrometheusMetric};
+use serin_api::provider::{MetricProvider, PrometheusMetric, WebMetric};
 
 pub(crate) mod form;
+mod json_path;
+mod login;
 pub mod prometheus;
+mod web;
 
 use prometheus::Prometheus;
+use web::Web;
 
 /// An HTTP request for the shell to send. Its `Debug` shows neither headers nor body, which may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,6 +88,8 @@ pub enum Samples {
     Numbers(Vec<f64>),
     /// Any JSON.
     Json(serde_json::Value),
+    /// A text that is no JSON.
+    Text(String),
 }
 
 impl Samples {
@@ -96,6 +102,7 @@ impl Samples {
                 format!("[{}]", numbers.join(","))
             }
             Self::Json(json) => json.to_string(),
+            Self::Text(text) => text.clone(),
         }
     }
 }
@@ -132,7 +139,7 @@ pub enum Problem {
     #[error("provider.{field}: {why}; {remedy}")]
     Field {
         /// Path below `provider`.
-        field: &'static str,
+        field: String,
         /// What is wrong.
         why: String,
         /// What to do.
@@ -171,20 +178,22 @@ pub fn of<'m>(
 ) -> Result<Box<dyn Provider + 'm>, Problem> {
     match kind(metric)? {
         Kind::Prometheus(metric) => Ok(Box::new(Prometheus::new(metric, default_prometheus)?)),
+        Kind::Web(metric) => Ok(Box::new(Web::new(metric)?)),
         Kind::Other(provider, remedy) => Err(Problem::NotImplemented { provider, remedy }),
     }
 }
 
 enum Kind<'m> {
     Prometheus(&'m PrometheusMetric),
+    Web(&'m WebMetric),
     Other(&'static str, &'static str),
 }
 
-const VIA_PROMETHEUS: &str = "use provider.prometheus, or keep this metric out of the template until it is";
+const VIA_PROMETHEUS: &str =
+    "use provider.prometheus or provider.web, or keep this metric out of the template until it is";
 
 fn kind(metric: &MetricProvider) -> Result<Kind<'_>, Problem> {
     let others = [
-        ("web", metric.web.is_some()),
         ("job", metric.job.is_some()),
         ("datadog", metric.datadog.is_some()),
         ("kayenta", metric.kayenta.is_some()),
@@ -199,7 +208,7 @@ fn kind(metric: &MetricProvider) -> Result<Kind<'_>, Problem> {
     let prometheus = metric.prometheus.iter().map(Kind::Prometheus);
     let others =
         others.into_iter().filter(|(_, set)| *set).map(|(name, _)| Kind::Other(name, VIA_PROMETHEUS));
-    let mut kinds = prometheus.chain(others);
+    let mut kinds = prometheus.chain(metric.web.iter().map(Kind::Web)).chain(others);
     match (kinds.next(), kinds.next()) {
         (None, _) => Err(Problem::NoProvider),
         (Some(kind), None) => Ok(kind),

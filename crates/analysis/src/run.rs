@@ -124,7 +124,9 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
     let mut status = before.clone();
     let mut wake = None;
     if !over(world.run) {
-        let began = status.started_at.get_or_insert_with(|| api_time(world.now)).0;
+        // The first questions were put before the run is known to have begun.
+        let first = asked.iter().map(|asked| asked.ask.at).min().unwrap_or(world.now).min(world.now);
+        let began = status.started_at.get_or_insert_with(|| api_time(first)).0;
         match prepare(&world.run.spec, world.secrets, world.default_prometheus) {
             Ok(prepared) => {
                 go_on(world, asked, &prepared, began, &mut status);

@@ -254,7 +254,6 @@ mod tests {
     #[test]
     fn providers_that_are_not_there_yet_are_refused_by_name() {
         for provider in [
-            "web",
             "job",
             "datadog",
             "kayenta",

@@ -134,12 +134,12 @@ fn what_cannot_be_asked_is_refused_with_the_field_and_a_remedy() {
         (
             json!({"query": "up", "authentication": {"sigv4": {"region": "eu-west-1"}}}),
             "prometheus.authentication.sigv4",
-            "put a signing proxy (aws-sigv4-proxy) before Prometheus",
+            "put a signing proxy (aws-sigv4-proxy) before the provider",
         ),
         (
             json!({"query": "up", "authentication": {"oauth2": {"tokenUrl": "https://x"}}}),
             "prometheus.authentication.oauth2",
-            "give a long-lived token in prometheus.headers",
+            "give a long-lived token in headers",
         ),
         (
             json!({"query": "up", "headers": [{"key": "a b", "value": "x"}]}),

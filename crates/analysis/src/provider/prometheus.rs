@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serin_api::go_duration;
-use serin_api::provider::{Authentication, BasicAuth, Header, Oauth2, PrometheusMetric, RangeQuery, Sigv4};
+use serin_api::provider::{PrometheusMetric, RangeQuery};
 
-use super::{Problem, Provider, Reply, Request, Response, form};
+use super::{Problem, Provider, Reply, Request, Response, form, login};
 use crate::condition;
 
 mod address;
@@ -42,12 +40,11 @@ impl<'m> Prometheus<'m> {
         let named = metric.address.as_deref().filter(|address| !address.is_empty()).or(default_address);
         let address = Address::parse(named.unwrap_or_default())?;
         let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
-        for header in metric.headers.iter().flatten() {
-            headers.push(checked(header)?);
-        }
-        if let Some(login) = metric.authentication.as_ref().map(login).transpose()?.flatten() {
-            headers.push(login);
-        }
+        headers.extend(login::headers(
+            "prometheus",
+            metric.headers.as_ref(),
+            metric.authentication.as_ref(),
+        )?);
         Ok(Self { metric, address, headers })
     }
 
@@ -61,7 +58,7 @@ impl<'m> Prometheus<'m> {
         let end = moment("prometheus.rangeQuery.end", range.end.as_deref(), now)?;
         let text = range.step.as_deref().unwrap_or_default();
         let step = go_duration(text).filter(|step| !step.is_zero()).ok_or_else(|| Problem::Field {
-            field: "prometheus.rangeQuery.step",
+            field: "prometheus.rangeQuery.step".to_owned(),
             why: format!("\"{text}\" is not a duration above 0"),
             remedy: "give one such as 1m",
         })?;
@@ -105,7 +102,7 @@ impl Provider for Prometheus<'_> {
         let query = self.metric.query.as_deref().unwrap_or_default();
         if query.trim().is_empty() {
             return Err(Problem::Field {
-                field: "prometheus.query",
+                field: "prometheus.query".to_owned(),
                 why: "it is empty".to_owned(),
                 remedy: "give a PromQL expression",
             });
@@ -134,58 +131,8 @@ fn seconds(moment: Timestamp) -> String {
 fn moment(field: &'static str, text: Option<&str>, now: Timestamp) -> Result<Timestamp, Problem> {
     let text = text.unwrap_or_default();
     condition::moment(text, now).map_err(|why| Problem::Field {
-        field,
+        field: field.to_owned(),
         why: format!("\"{text}\" is not a moment: {why}"),
         remedy: "give an expression such as now() - duration(\"5m\")",
     })
-}
-
-fn checked(header: &Header) -> Result<(String, String), Problem> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let name_good = !header.key.is_empty() && header.key.bytes().all(token);
-    let value_good = !header.value.chars().any(|character| character.is_control() && character != '\t');
-    if name_good && value_good {
-        return Ok((header.key.clone(), header.value.clone()));
-    }
-    Err(Problem::Field {
-        field: "prometheus.headers",
-        why: format!("{:?} cannot be sent as an HTTP header", header.key),
-        remedy: "use letters, digits and dashes in the name, and no line breaks in the value",
-    })
-}
-
-/// The header that logs in, when a login is set.
-fn login(authentication: &Authentication) -> Result<Option<(String, String)>, Problem> {
-    let Authentication { sigv4, oauth2, basic_auth } = authentication;
-    if let Some(Sigv4 { region, profile, role_arn }) = sigv4
-        && [region, profile, role_arn].into_iter().any(filled)
-    {
-        return Err(Problem::Field {
-            field: "prometheus.authentication.sigv4",
-            why: "AWS request signing is not implemented yet".to_owned(),
-            remedy: "put a signing proxy (aws-sigv4-proxy) before Prometheus and give its address",
-        });
-    }
-    if let Some(Oauth2 { token_url, client_id, client_secret, scopes: _ }) = oauth2
-        && [token_url, client_id, client_secret].into_iter().any(filled)
-    {
-        return Err(Problem::Field {
-            field: "prometheus.authentication.oauth2",
-            why: "OAuth 2 is not implemented yet".to_owned(),
-            remedy: "give a long-lived token in prometheus.headers (Authorization: Bearer …), from a Secret argument",
-        });
-    }
-    let Some(BasicAuth { username, password }) = basic_auth else {
-        return Ok(None);
-    };
-    if ![username, password].into_iter().any(filled) {
-        return Ok(None);
-    }
-    let (name, word) = (username.as_deref().unwrap_or_default(), password.as_deref().unwrap_or_default());
-    let login = format!("Basic {}", BASE64.encode(format!("{name}:{word}")));
-    Ok(Some(("Authorization".to_owned(), login)))
-}
-
-fn filled(field: &Option<String>) -> bool {
-    field.as_deref().is_some_and(|text| !text.is_empty())
 }

@@ -90,3 +90,29 @@ fn two_outages_of_different_kinds_are_two_measurements() {
         stage.result("m").measurements.iter().map(|one| one.metadata.contains_key("held")).collect();
     assert_eq!(kinds, [true, false, true]);
 }
+
+#[test]
+fn an_endpoint_that_answers_500_has_answered_and_one_that_does_not_answer_holds() {
+    let spec = || {
+        Stage::metric(
+            json!({"provider": {"web": {"url": "http://canary/check"}}, "interval": "1m", "failureCondition": "false"}),
+        )
+    };
+    let mut broken = spec();
+    for _ in 0..5 {
+        broken.tick(|_| Answer::Response(Response { status: 500, body: String::new() }));
+        broken.pass(10);
+    }
+    assert_eq!(broken.status().phase, Error);
+    let mut gone = spec();
+    for _ in 0..20 {
+        gone.tick(|_| down());
+        gone.pass(10);
+    }
+    assert_eq!(gone.status().phase, Running);
+    assert!(
+        gone.status().message.contains("Web http://canary is unreachable since"),
+        "{}",
+        gone.status().message
+    );
+}

@@ -1,6 +1,7 @@
 //! Interval, count, limits, termination, dry runs, retention and deletion.
 
 use serde_json::{Value, json};
+use serin_analysis::run::{Asked, conclude};
 use serin_api::AnalysisPhase::{self, Error, Failed, Inconclusive, Running, Successful};
 
 use crate::stage::{Stage, metric, scripted, vector};
@@ -368,8 +369,8 @@ fn runs_that_cannot_work_end_at_once_and_can_be_deleted_too() {
             "Unable to resolve metric arguments: failed to resolve {{args.b}}",
         ),
         (
-            json!({"metrics": [{"name": "m", "provider": {"web": {"url": "x"}}}]}),
-            "Analysis spec invalid: metrics[0]: provider.web: this provider is not implemented yet; use provider.prometheus, or keep \
+            json!({"metrics": [{"name": "m", "provider": {"job": {}}}]}),
+            "Analysis spec invalid: metrics[0]: provider.job: this provider is not implemented yet; use provider.prometheus or provider.web, or keep \
              this metric out of the template until it is",
         ),
     ] {
@@ -409,4 +410,15 @@ fn long_values_do_not_burst_the_status() {
     stage.tick(|_| vector(&values));
     assert_eq!(stage.status().phase, Successful);
     assert_eq!(stage.result("m").measurements[0].value.chars().count(), 4001);
+}
+
+#[test]
+fn a_slow_first_answer_counts() {
+    let mut stage = Stage::metric(conditions());
+    let asked: Vec<Asked> = stage.due().into_iter().map(|ask| Asked { ask, answer: scripted('s') }).collect();
+    let plan = conclude(&stage.pass(7).world(), &asked);
+    stage.store(&plan);
+    assert_eq!(stage.result("m").count, 1);
+    assert_eq!(stage.status().started_at.as_ref().unwrap().0, "2026-03-01T12:00:00Z".parse().unwrap());
+    assert_eq!(plan.wake, Some("2026-03-01T12:01:07Z".parse().unwrap()));
 }

@@ -17,7 +17,7 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let refuse = |why: &str| Problem::Field {
-            field: "prometheus.address",
+            field: "prometheus.address".to_owned(),
             why: why.to_owned(),
             remedy: "give http://host:port here, or start the controller with ARGO_ROLLOUTS_PROMETHEUS_ADDRESS",
         };
