@@ -54,9 +54,10 @@ pub use rollout_status::{
 pub use template::RawTemplate;
 pub use traffic_routing::{
     AlbTrafficRouting, AmbassadorTrafficRouting, ApisixRoute, ApisixTrafficRouting, AppMeshTrafficRouting,
-    AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, IstioDestinationRule,
-    IstioTrafficRouting, IstioVirtualService, ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting,
-    SmiTrafficRouting, StickinessConfig, TcpRoute, TlsRoute, TraefikTrafficRouting,
+    AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, GENERIC_ROUTER,
+    GenericReadiness, GenericRoute, IstioDestinationRule, IstioTrafficRouting, IstioVirtualService,
+    ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SmiTrafficRouting, StickinessConfig, TcpRoute,
+    TlsRoute, TraefikTrafficRouting,
 };
 pub use units::{go_duration, percentage_points};
 pub use validation::{Problem, validate};

@@ -279,3 +279,54 @@ pub struct ApisixRoute {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<String>>,
 }
+
+/// Name below `plugins` of the router for objects of any kind: a list of [`GenericRoute`].
+pub const GENERIC_ROUTER: &str = "serin.dev/generic";
+
+/// One object of any kind that has a weight for the canary and one for stable.
+///
+/// Paths are JSON pointers in which a list entry may be told by its fields instead of by its place, as in
+/// `/spec/routes[name=web]/services[name={canaryService}]/weight`. `{canaryService}`, `{stableService}`, `{namespace}` and
+/// `{rollout}` stand for what the Rollout says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GenericRoute {
+    /// API version, as in `projectcontour.io/v1`.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace. Default: that of the Rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Path of the weight of the canary.
+    pub canary_weight: String,
+    /// Path of the weight of stable.
+    pub stable_weight: String,
+    /// How the object says that its data plane follows. Default: it does not say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<GenericReadiness>,
+    /// What both weights sum to, a multiple of `maxTrafficWeight`. Default `maxTrafficWeight`, which is 100 unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+    /// Longest time in seconds until the data plane follows a change. Default 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub propagation_seconds: Option<u32>,
+}
+
+/// How an object says that its data plane follows: by a value, by the generation that was seen, or by both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GenericReadiness {
+    /// Path of the value; goes with `equals`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the value is when the data plane follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::anything")]
+    pub equals: Option<Value>,
+    /// Path of the generation that was seen, which must be that of the object or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<String>,
+}

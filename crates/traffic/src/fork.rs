@@ -12,6 +12,8 @@ use crate::refusal::Role;
 pub(crate) struct Slot {
     /// JSON pointer of the entry in the object.
     pub(crate) path: String,
+    /// The field of the entry that is its weight.
+    pub(crate) leaf: String,
     /// What tells this entry from others, below `path`: the patch fails when it is not there any more.
     pub(crate) identity: Vec<(&'static str, Value)>,
     /// The weight as it is written, if it is.
@@ -34,7 +36,7 @@ impl Slot {
 
     fn set(&self, patch: &mut Patch, weight: u32) {
         if self.weight() != weight {
-            patch.put(&format!("{}/weight", self.path), self.written.as_ref(), Value::from(weight));
+            patch.put(&format!("{}/{}", self.path, self.leaf), self.written.as_ref(), Value::from(weight));
         }
     }
 }

@@ -95,6 +95,7 @@ impl Route {
             let entries = refs.map(|(index, entry)| {
                 let slot = Slot {
                     path: format!("{pointer}/backendRefs/{index}"),
+                    leaf: "weight".to_owned(),
                     identity: identity(entry),
                     written: entry.get("weight").cloned(),
                     otherwise: 1,

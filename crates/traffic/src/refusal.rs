@@ -166,6 +166,16 @@ pub enum Cause {
         /// Where it leads.
         found: String,
     },
+    /// A path of the generic router leads nowhere, to several places, or to something that is no weight.
+    #[error("path {path} does not lead to a weight in {object}: {why}; correct the path or the object")]
+    Lost {
+        /// The object.
+        object: ObjectKey,
+        /// The path.
+        path: String,
+        /// Why, for people.
+        why: String,
+    },
     /// An object that the router would make is there already, and not its own.
     #[error("Rollout does not own {} `{}`, {owner} does; delete it or give it another name, the rollout then makes its own {object}", .object.kind, .object.name)]
     NotOwned {

@@ -1,12 +1,13 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
-use serin_api::{CanaryStrategy, Problem, Rollout, RolloutTrafficRouting};
+use serin_api::{CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
 use crate::alb::Alb;
 use crate::ambassador::Ambassador;
 use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
+use crate::generic::Generic;
 use crate::istio::Istio;
 use crate::nginx::Nginx;
 use crate::router::Router;
@@ -112,6 +113,7 @@ fn build(
     for (plugin, config) in plugins.iter().flatten() {
         add(match plugin.as_str() {
             gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions).map(boxed),
+            GENERIC_ROUTER => Generic::new(config, namespace, total(routing)).map(boxed),
             other => Err(unknown(other)),
         });
     }
@@ -129,7 +131,7 @@ fn later(field: &str, set: bool) -> Option<Problem> {
 
 fn unknown(plugin: &str) -> Problem {
     let message = "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
-                   the Gateway API";
+                   the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights";
     problem(&format!("plugins[\"{plugin}\"]"), message)
 }
 

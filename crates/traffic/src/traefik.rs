@@ -52,6 +52,7 @@ impl Traefik {
             let name = object::text(entry, "name").unwrap_or_default();
             let slot = Slot {
                 path: format!("{SERVICES}/{index}"),
+                leaf: "weight".to_owned(),
                 identity: vec![("name", Value::from(name))],
                 written: entry.get("weight").cloned(),
                 otherwise: 1,

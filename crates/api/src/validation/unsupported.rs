@@ -1,7 +1,7 @@
 //! Fields of the API that Serin reads and does not act upon yet: refused by name, never ignored.
 
 use super::{CANARY, Problem};
-use crate::{CanaryStep, CanaryStrategy, RolloutSpec, RolloutTrafficRouting};
+use crate::{CanaryStep, CanaryStrategy, GENERIC_ROUTER, RolloutSpec, RolloutTrafficRouting};
 
 /// Name of the Gateway API plugin, which is built in.
 const GATEWAY_API: &str = "argoproj-labs/gatewayAPI";
@@ -88,10 +88,12 @@ fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
 
 fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
-    let remedy = "use istio, nginx, traefik, or Gateway API by plugins[\"argoproj-labs/gatewayAPI\"]";
+    let remedy = "use a router that is built in, Gateway API by plugins[\"argoproj-labs/gatewayAPI\"], or any object with \
+                  weights by plugins[\"serin.dev/generic\"]";
     refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
     refuse(problems, at("apisix"), routing.apisix.is_some(), remedy);
-    for name in routing.plugins.iter().flatten().map(|(name, _)| name).filter(|name| *name != GATEWAY_API) {
+    let plugins = routing.plugins.iter().flatten().map(|(name, _)| name.as_str());
+    for name in plugins.filter(|name| ![GATEWAY_API, GENERIC_ROUTER].contains(name)) {
         refuse(problems, at(&format!("plugins[\"{name}\"]")), true, remedy);
     }
     if routing.istio.is_some() && routing.max_traffic_weight.is_some_and(|most| most != 100) {

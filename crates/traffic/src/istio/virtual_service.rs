@@ -210,6 +210,7 @@ impl VirtualService {
             let destination = entry.get("destination").unwrap_or(&Value::Null);
             let slot = Slot {
                 path: format!("{}/route/{index}", route.pointer),
+                leaf: "weight".to_owned(),
                 identity: vec![("destination", destination.clone())],
                 written: entry.get("weight").cloned(),
                 otherwise,

@@ -216,6 +216,12 @@ pub(crate) fn report(seen: &mut Objects) {
         if let Some(observed) = object.pointer_mut("/status/observedGeneration") {
             *observed = generation.to_string().into();
         }
+        let conditions = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten() {
+            if let Some(observed) = condition.get_mut("observedGeneration") {
+                *observed = generation.clone();
+            }
+        }
         for parent in
             object.pointer_mut("/status/parents").and_then(Value::as_array_mut).into_iter().flatten()
         {
