@@ -8,14 +8,14 @@ use kube::api::Api;
 use serde_json::Value;
 use serin_api::{TemplateReference, label};
 use serin_core::seen::ObjectKey;
-use serin_traffic::{ApiVersions, service};
+use serin_traffic::service;
 use tokio::time::Instant;
 
 use crate::cache::{Cache, Change};
 use crate::mark::Shown;
 use crate::object::{Kind, Name, Raw, rollout_of};
 use crate::queue::Queue;
-use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight};
+use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
 use crate::watch::{self, Listener};
 
 /// Which part of the cluster is served.
@@ -25,8 +25,6 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Only objects labelled with this controller id; empty for those without the label.
     pub instance: String,
-    /// Versions of API groups of routing objects.
-    pub versions: ApiVersions,
 }
 
 impl Scope {
@@ -100,8 +98,8 @@ pub struct Caches {
     pub rollout_queue: Arc<Queue<Name>>,
     /// AnalysisRuns to be looked at.
     pub run_queue: Arc<Queue<Name>>,
-    /// Versions of API groups of routing objects.
-    pub versions: ApiVersions,
+    /// Versions of API groups of routing objects; set once, before [`start`].
+    pub versions: Versions,
     namespaced: bool,
     routes: Mutex<BTreeMap<Kind, Arc<Cache<Value>>>>,
 }
@@ -109,8 +107,9 @@ pub struct Caches {
 impl Caches {
     /// Empty caches; [`start`] fills them.
     pub fn new(scope: &Scope) -> Arc<Self> {
+        let versions = Versions::default();
         Arc::new(Self {
-            rollouts: Arc::new(Cache::new(sight::rollouts(scope.versions.clone()))),
+            rollouts: Arc::new(Cache::new(sight::rollouts(versions.clone()))),
             sets: Arc::new(Cache::new(sight::sets())),
             services: Arc::new(Cache::new(sight::services())),
             runs: Arc::new(Cache::new(sight::runs())),
@@ -118,7 +117,7 @@ impl Caches {
             cluster_templates: Arc::new(Cache::new(sight::templates())),
             rollout_queue: Arc::new(Queue::default()),
             run_queue: Arc::new(Queue::default()),
-            versions: scope.versions.clone(),
+            versions,
             namespaced: scope.namespace.is_some(),
             routes: Mutex::new(BTreeMap::new()),
         })
@@ -341,3 +340,6 @@ impl Listener<Value> for OfRoutes {
         users.into_iter().for_each(|name| self.caches.rollout_queue.add(name));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ pub mod announce;
 pub mod breaker;
 pub mod cache;
 pub mod caches;
+pub mod connect;
 pub mod denial;
 pub mod difference;
 pub mod exposition;
@@ -27,6 +28,7 @@ pub mod serve;
 pub mod sight;
 pub mod tally;
 pub mod telemetry;
+pub mod versions;
 pub mod watch;
 
 /// How this program names itself to others.

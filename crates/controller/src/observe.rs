@@ -114,7 +114,8 @@ fn routers(
     rollout: &Rollout,
     objects: &Objects,
 ) -> (Vec<Box<dyn Router>>, Vec<RouterReport>) {
-    let routers = match serin_traffic::routers(rollout, &caches.versions) {
+    let versions = caches.versions.get().cloned().unwrap_or_default();
+    let routers = match serin_traffic::routers(rollout, &versions) {
         Ok(routers) => routers,
         Err(problems) => {
             let why = problems.first().map(ToString::to_string).unwrap_or_default();
@@ -201,3 +202,6 @@ fn template(caches: &Caches, namespace: &str, reference: &TemplateReference) -> 
         None => Seen::Absent,
     }
 }
+
+#[cfg(test)]
+mod tests;

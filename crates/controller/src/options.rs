@@ -47,9 +47,15 @@ pub struct Options {
     /// AnalysisRuns that are measured at the same time. Waiting for a provider takes no thread, so it may be many.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = workers)]
     pub analysis_threads: u16,
-    /// Version of networking.istio.io to use.
-    #[arg(long, default_value = "v1", value_name = "VERSION")]
-    pub istio_api_version: String,
+    /// Version of networking.istio.io to use. Default: the newest that is served.
+    #[arg(long, value_name = "VERSION")]
+    pub istio_api_version: Option<String>,
+    /// API version of Ambassador's Mappings.
+    #[arg(long, default_value = "getambassador.io/v2", value_name = "GROUP/VERSION")]
+    pub ambassador_api_version: String,
+    /// Version of split.smi-spec.io.
+    #[arg(long, default_value = "v1alpha1", value_name = "VERSION")]
+    pub traffic_split_api_version: String,
     /// Act only while holding the lease argo-rollouts-controller-lock[-ID].
     #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub leader_elect: bool,

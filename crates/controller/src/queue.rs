@@ -61,6 +61,14 @@ impl<K: Clone + Debug + Eq + Hash + Ord + Send + 'static> Queue<K> {
         self.state().ready.len()
     }
 
+    /// The keys that wait, taken out.
+    #[cfg(test)]
+    pub(crate) fn take_all(&self) -> Vec<K> {
+        let mut state = self.state();
+        state.waiting.clear();
+        state.ready.drain(..).collect()
+    }
+
     /// The next key, as soon as there is one. It counts as running until [`Self::done`].
     async fn next(&self) -> K {
         loop {

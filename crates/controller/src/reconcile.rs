@@ -271,3 +271,55 @@ fn pinned(scene: &Scene, write: Write, version: &str) -> Write {
     let operations = std::iter::once(test).chain(operations.iter().cloned()).collect();
     Write { object: write.object, effect: Effect::JsonPatch(operations) }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::api::core::v1::ObjectReference;
+    use serin_core::world::World;
+
+    use super::*;
+
+    fn scene() -> Scene {
+        let key = ObjectKey::new("", "v1", "Service", "n", "s");
+        let service = json!({"metadata": {"resourceVersion": "9"}});
+        let world = World {
+            now: Timestamp::UNIX_EPOCH,
+            rollout: serde_json::from_value(json!({"metadata": {"name": "r"}, "spec": {}})).unwrap(),
+            replica_sets: Vec::new(),
+            services: Default::default(),
+            routers: Vec::new(),
+            templates: Vec::new(),
+            analysis_runs: Vec::new(),
+            refusals: Vec::new(),
+        };
+        Scene {
+            key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),
+            about: ObjectReference::default(),
+            version: "5".to_owned(),
+            world,
+            routers: Vec::new(),
+            objects: [(key, Seen::Fresh(service))].into(),
+            blind: false,
+        }
+    }
+
+    #[test]
+    fn a_patch_without_its_own_precondition_is_pinned_to_what_was_seen() {
+        let add = json!({"op": "add", "path": "/spec/x", "value": 1});
+        let test = json!({"op": "test", "path": "/metadata/uid", "value": "u"});
+        let version = |version: &str| json!({"op": "test", "path": "/metadata/resourceVersion", "value": version});
+        for (case, kind, name, operations, expected) in [
+            ("a Service, as it was seen", "Service", "s", vec![add.clone()], vec![version("9"), add.clone()]),
+            ("with a test of its own", "Service", "s", vec![test.clone(), add.clone()], vec![test.clone(), add.clone()]),
+            ("never seen: perform refuses it", "Service", "t", vec![add.clone()], vec![add.clone()]),
+        ] {
+            let object = ObjectKey::new("", "v1", kind, "n", name);
+            let write = Write { object, effect: Effect::JsonPatch(operations) };
+            assert_eq!(pinned(&scene(), write, "6").effect, Effect::JsonPatch(expected), "{case}");
+        }
+        let own = Write { object: scene().key, effect: Effect::JsonPatch(vec![test.clone(), add.clone()]) };
+        let expected = Effect::JsonPatch(vec![version("6"), test, add]);
+        assert_eq!(pinned(&scene(), own, "6").effect, expected, "the Rollout, with its new status");
+    }
+}

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
-use axum::http::header::USER_AGENT;
 use kube::Client;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use serin_traffic::ApiVersions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +11,7 @@ use tracing::Instrument;
 
 use crate::announce::{self, Announcer};
 use crate::caches::{self, Caches, Scope};
+use crate::connect::{configuration, reachable};
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::options::Options;
 use crate::perform::Performer;
@@ -23,6 +20,7 @@ use crate::reconcile::Rollouts;
 use crate::runs::{Reader, Runs};
 use crate::serve::{self, Insight, NoPort};
 use crate::tally::Tally;
+use crate::versions::{self, Asked};
 use crate::watch::chain;
 
 /// Running work gets this long to end; the kubelet gives 30 s in all.
@@ -64,37 +62,30 @@ pub enum Ended {
 pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     options.check().map_err(CannotBegin::Options)?;
     let signals = asked_to_stop()?;
-    let (config, origin) = configuration(&options).await?;
+    let (config, origin) = configuration(&options).await.map_err(CannotBegin::NoCluster)?;
     let home = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| CannotBegin::NoCluster(chain(&error)))?;
     let prober = Prober::new().map_err(CannotBegin::NoTls)?;
-    let scope = scope(&options, &home);
-    let caches = Caches::new(&scope);
-    let tally = Arc::new(Tally::default());
+    let namespace = options.namespaced.then(|| home.clone());
+    let scope = Scope { namespace, instance: options.instance_id.clone() };
+    let (caches, tally) = (Caches::new(&scope), Arc::new(Tally::default()));
     let (election, leadership) = candidate(&options, &home);
-    let insight =
-        Insight { caches: caches.clone(), tally: tally.clone(), leadership: leadership.clone() };
+    let insight = Insight { caches: caches.clone(), tally: tally.clone(), leadership: leadership.clone() };
     let stop_serving = CancellationToken::new();
     serve::begin(insight, options.metrics_port, options.healthz_port, stop_serving.clone()).await?;
     tokio::select! {
         () = signals.cancelled() => return Ok(Ended::Asked),
         () = reachable(&client, &server, &origin) => {}
     }
+    // Set once; a second process-wide value does not exist.
+    let _ = caches.versions.set(versions::served(&client, Asked::of(&options)).await);
     caches::start(&client, scope, &caches);
     let performer = Performer::new(client.clone(), leadership.clone(), tally.clone());
     let parts = Parts { options, client, caches, tally, performer, prober, leadership };
     let ended = parts.work(election, signals).await;
     stop_serving.cancel();
     Ok(ended)
-}
-
-fn scope(options: &Options, home: &str) -> Scope {
-    Scope {
-        namespace: options.namespaced.then(|| home.to_owned()),
-        instance: options.instance_id.clone(),
-        versions: ApiVersions { istio: options.istio_api_version.clone(), ..ApiVersions::default() },
-    }
 }
 
 fn candidate(options: &Options, home: &str) -> (Option<Election>, Leadership) {
@@ -110,64 +101,6 @@ fn candidate(options: &Options, home: &str) -> (Option<Election>, Leadership) {
     };
     let (election, leadership) = Election::new(home, &options.lease(), &identity, terms);
     (Some(election), leadership)
-}
-
-/// The way to the cluster, and where it was found, for people.
-async fn configuration(options: &Options) -> Result<(Config, String), CannotBegin> {
-    let no_cluster = |error: &dyn std::error::Error| CannotBegin::NoCluster(chain(error));
-    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let (mut config, origin) = match &options.kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| no_cluster(&error))?;
-            let config = Config::from_custom_kubeconfig(file, &chosen).await;
-            (config.map_err(|error| no_cluster(&error))?, format!("kubeconfig {}", path.display()))
-        }
-        None => match Config::from_kubeconfig(&chosen).await {
-            Ok(config) => (config, kubeconfig_origin()),
-            Err(error) => match Config::incluster() {
-                Ok(config) => (config, "service account of the pod".to_owned()),
-                Err(_) => return Err(no_cluster(&error)),
-            },
-        },
-    };
-    // Refusals and overload are sorted and waited out by class here; two layers of retries would multiply.
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(10));
-    config.headers.push((USER_AGENT, HeaderValue::from_static(crate::AGENT)));
-    Ok((config, origin))
-}
-
-fn kubeconfig_origin() -> String {
-    let path = std::env::var("KUBECONFIG").unwrap_or_else(|_| "~/.kube/config".to_owned());
-    format!("kubeconfig {path}")
-}
-
-/// Waits until the API server answers anything at all.
-async fn reachable(client: &Client, server: &str, origin: &str) {
-    let mut pause = Duration::from_secs(1);
-    loop {
-        let answer = tokio::time::timeout(Duration::from_secs(15), client.apiserver_version()).await;
-        let why = match answer {
-            Ok(Ok(version)) => {
-                tracing::info!(server, origin, version = version.git_version, "connected");
-                return;
-            }
-            Ok(Err(kube::Error::Api(status))) => {
-                tracing::warn!(server, origin, "the API server answers, but not with its version: {}", status.message);
-                return;
-            }
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "no answer within 15 s".to_owned(),
-        };
-        tracing::warn!(
-            server,
-            origin,
-            "the API server cannot be reached, trying again in {} s: {why}",
-            pause.as_secs()
-        );
-        tokio::time::sleep(pause.mul_f64(0.75 + rand::random::<f64>() / 2.0)).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
 }
 
 /// A token that SIGTERM or SIGINT cancels.

@@ -1,6 +1,7 @@
 //! Says what is kept of each kind in memory: what a decision reads, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use kube::Resource;
 use serde::de::DeserializeOwned;
@@ -74,9 +75,13 @@ pub fn template_key(reference: &TemplateReference, namespace: &str) -> ObjectKey
     }
 }
 
+/// Versions of API groups of routing objects, once they are known.
+pub type Versions = Arc<OnceLock<ApiVersions>>;
+
 /// Rollouts, found by what they name.
-pub fn rollouts(versions: ApiVersions) -> Sight<RolloutSight> {
-    Sight::new(move |raw| read_rollout(raw, &versions), |sight| sight.as_ref().map(named).unwrap_or_default())
+pub fn rollouts(versions: Versions) -> Sight<RolloutSight> {
+    let read = move |raw| read_rollout(raw, &versions.get().cloned().unwrap_or_default());
+    Sight::new(read, |sight| sight.as_ref().map(named).unwrap_or_default())
 }
 
 fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
