@@ -1,4 +1,6 @@
 //! The Rollout: a workload and how its new versions reach users.
+// Each printer column has a type of its own; the lint takes the equal ones for a slip.
+#![allow(clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use kube::CustomResource;
