@@ -69,21 +69,40 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
   verbs: [get]
 {{- end }}
 {{- end }}
-{{- with .Values.rbac.routers }}
-{{- if .gatewayAPI }}
+{{- $routers := .Values.rbac.routers }}
+{{- if $routers.gatewayAPI }}
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes, tcproutes, tlsroutes]
   verbs: [list, watch, patch]
 {{- end }}
-{{- if .istio }}
+{{- if $routers.istio }}
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
   verbs: [list, watch, patch]
 {{- end }}
-{{- if .traefik }}
+{{- if $routers.ingress }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
+{{- if $routers.traefik }}
 - apiGroups: [traefik.io]
   resources: [traefikservices]
   verbs: [list, watch, patch]
 {{- end }}
+{{- if $routers.ambassador }}
+- apiGroups: [getambassador.io]
+  resources: [mappings]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
+{{- if $routers.smi }}
+- apiGroups: [split.smi-spec.io]
+  resources: [trafficsplits]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
+{{- range $routers.other }}
+- apiGroups: [{{ .apiGroup | quote }}]
+  resources: {{ toJson .resources }}
+  verbs: [list, watch, patch]
 {{- end }}
 {{- end -}}

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use kube::Client;
 use kube::api::Api;
+use kube::core::ApiResource;
 use serde_json::Value;
 use serin_api::{TemplateReference, label};
 use serin_core::seen::ObjectKey;
 use serin_traffic::service;
-use tokio::time::Instant;
 
 use crate::cache::{Cache, Change};
 use crate::mark::Shown;
 use crate::object::{Kind, Name, Raw, rollout_of};
 use crate::queue::Queue;
+use crate::resource::Resources;
 use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
 use crate::watch::{self, Listener};
 
@@ -35,11 +37,10 @@ impl Scope {
         }
     }
 
-    fn api(&self, client: &Client, kind: &Kind) -> Api<Raw> {
-        let resource = kind.resource();
+    fn api(&self, client: &Client, resource: &ApiResource) -> Api<Raw> {
         match &self.namespace {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+            None => Api::all_with(client.clone(), resource),
         }
     }
 }
@@ -98,6 +99,8 @@ pub struct Caches {
     pub rollout_queue: Arc<Queue<Name>>,
     /// AnalysisRuns to be looked at.
     pub run_queue: Arc<Queue<Name>>,
+    /// Plurals of kinds.
+    pub resources: Arc<Resources>,
     /// Versions of API groups of routing objects; set once, before [`start`].
     pub versions: Versions,
     namespaced: bool,
@@ -117,6 +120,7 @@ impl Caches {
             cluster_templates: Arc::new(Cache::new(sight::templates())),
             rollout_queue: Arc::new(Queue::default()),
             run_queue: Arc::new(Queue::default()),
+            resources: Arc::default(),
             versions,
             namespaced: scope.namespace.is_some(),
             routes: Mutex::new(BTreeMap::new()),
@@ -152,18 +156,13 @@ impl Caches {
             let kept = cache.get(&Name::of_key(key))?;
             Some(Shown { version: kept.version.clone(), uid: kept.uid.clone(), deleting: kept.deleting })
         }
-        match key.kind.as_str() {
-            "Rollout" => show(&self.rollouts, key),
-            "ReplicaSet" => show(&self.sets, key),
-            "AnalysisRun" => show(&self.runs, key),
-            "Service" => show(&self.services, key),
+        match (key.group.as_str(), key.kind.as_str()) {
+            ("argoproj.io", "Rollout") => show(&self.rollouts, key),
+            ("argoproj.io", "AnalysisRun") => show(&self.runs, key),
+            ("apps", "ReplicaSet") => show(&self.sets, key),
+            ("", "Service") => show(&self.services, key),
             _ => show(self.routes(&Kind::of_key(key))?.as_ref(), key),
         }
-    }
-
-    /// Why a kind of routing objects cannot be read now, if so.
-    pub fn unreadable(&self, kind: &Kind, now: Instant) -> Option<String> {
-        self.routes(kind)?.unreadable(now)
     }
 
     fn look_at_users(&self, key: &ObjectKey) {
@@ -230,8 +229,15 @@ impl Watches {
         cache: Arc<Cache<T>>,
         listener: impl Listener<T> + Send + Sync + 'static,
     ) {
-        let api = self.scope.api(&self.client, &kind);
+        let (watches, asked) = (self.clone(), kind.clone());
+        let api = move || watches.clone().api(asked.clone()).boxed();
         tokio::spawn(watch::keep(kind, api, selector, cache, listener));
+    }
+
+    async fn api(self, kind: Kind) -> Api<Raw> {
+        let resources = &self.caches.resources;
+        resources.learn(&self.client, &kind).await;
+        self.scope.api(&self.client, &resources.of(&kind))
     }
 
     /// Watches the kinds of routing objects that a Rollout needs.

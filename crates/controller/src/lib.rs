@@ -21,6 +21,7 @@ pub mod patience;
 pub mod perform;
 pub mod queue;
 pub mod reconcile;
+pub mod resource;
 pub mod run;
 pub mod runs;
 pub mod secret;

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::lease::Leadership;
 use crate::mark::Reach;
 use crate::object::{Kind, Name, Raw};
+use crate::resource::Resources;
 use crate::tally::Tally;
 
 /// Field manager and event source: the name that Argo's controller has, because ignore rules of GitOps tools name it.
@@ -38,6 +39,7 @@ pub enum StatusPlace {
 #[derive(Clone)]
 pub struct Performer {
     client: Client,
+    resources: Arc<Resources>,
     leadership: Leadership,
     tally: Arc<Tally>,
 }
@@ -50,8 +52,13 @@ impl std::fmt::Debug for Performer {
 
 impl Performer {
     /// Writes with `client` while `leadership` holds.
-    pub fn new(client: Client, leadership: Leadership, tally: Arc<Tally>) -> Self {
-        Self { client, leadership, tally }
+    pub fn new(
+        client: Client,
+        resources: Arc<Resources>,
+        leadership: Leadership,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self { client, resources, leadership, tally }
     }
 
     /// Does one write of a plan, and tells what a cache must show before somebody acts on it.
@@ -185,7 +192,7 @@ impl Performer {
     where
         K: Resource<DynamicType = kube::core::ApiResource, Scope = kube::core::DynamicResourceScope>,
     {
-        let resource = kind.resource();
+        let resource = self.resources.of(kind);
         match namespace {
             "" => Api::all_with(self.client.clone(), &resource),
             namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),

@@ -81,7 +81,8 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     // Set once; a second process-wide value does not exist.
     let _ = caches.versions.set(versions::served(&client, Asked::of(&options)).await);
     caches::start(&client, scope, &caches);
-    let performer = Performer::new(client.clone(), leadership.clone(), tally.clone());
+    let resources = caches.resources.clone();
+    let performer = Performer::new(client.clone(), resources, leadership.clone(), tally.clone());
     let parts = Parts { options, client, caches, tally, performer, prober, leadership };
     let ended = parts.work(election, signals).await;
     stop_serving.cancel();
