@@ -27,6 +27,7 @@
 
 mod alb;
 mod ambassador;
+mod apisix;
 mod capability;
 mod expression;
 mod fork;
@@ -47,6 +48,7 @@ mod traefik;
 
 pub use alb::Alb;
 pub use ambassador::Ambassador;
+pub use apisix::Apisix;
 pub use capability::{Capabilities, Headers, Mirrors};
 pub use gateway_api::GatewayApi;
 pub use generic::Generic;

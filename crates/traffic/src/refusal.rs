@@ -176,6 +176,22 @@ pub enum Cause {
         /// Why, for people.
         why: String,
     },
+    /// An ApisixRoute lacks a rule of this name.
+    #[error(
+        "{object} has no rule \"{rule}\" in spec.http; add it, or name another one in apisix.route.rules"
+    )]
+    NamedMissing {
+        /// The ApisixRoute.
+        object: ObjectKey,
+        /// Name of the rule.
+        rule: String,
+    },
+    /// Somebody else's ApisixRoute has the name of a managed route.
+    #[error("duplicate ApisixRoute [{}] already exists; delete {object} or rename the managed route", .object.name)]
+    Duplicate {
+        /// The ApisixRoute.
+        object: ObjectKey,
+    },
     /// An object that the router would make is there already, and not its own.
     #[error("Rollout does not own {} `{}`, {owner} does; delete it or give it another name, the rollout then makes its own {object}", .object.kind, .object.name)]
     NotOwned {

@@ -5,6 +5,7 @@ use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
 use crate::alb::Alb;
 use crate::ambassador::Ambassador;
+use crate::apisix::Apisix;
 use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
 use crate::generic::Generic;
@@ -82,7 +83,7 @@ fn build(
         traefik,
         apisix,
         plugins,
-        managed_routes: _,
+        managed_routes,
         max_traffic_weight: _,
     } = routing;
     let mut routers: Vec<Box<dyn Router>> = Vec::new();
@@ -109,7 +110,9 @@ fn build(
     if let Some(spec) = traefik {
         add(Ok(boxed(Traefik::new(spec, namespace))));
     }
-    later("apisix", apisix.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    if let Some(spec) = apisix {
+        add(Apisix::new(spec, namespace, managed_routes.as_deref().unwrap_or_default()).map(boxed));
+    }
     for (plugin, config) in plugins.iter().flatten() {
         add(match plugin.as_str() {
             gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions).map(boxed),

@@ -52,7 +52,17 @@ fn every_case_is_read_and_rendered_as_recorded() {
         assert_eq!(recorded, actual, "{}", case.name);
         *seen.entry(case.name.split('/').next().unwrap().to_owned()).or_insert(0) += 1;
     }
-    let expected =
-        ["alb", "ambassador", "gateway_api", "generic", "istio", "nginx", "service", "smi", "traefik"];
+    let expected = [
+        "alb",
+        "ambassador",
+        "apisix",
+        "gateway_api",
+        "generic",
+        "istio",
+        "nginx",
+        "service",
+        "smi",
+        "traefik",
+    ];
     assert_eq!(seen.keys().collect::<Vec<_>>(), expected, "every router has cases");
 }

@@ -38,7 +38,14 @@ fn effective_after_apply_is_the_wish_or_pending() {
             assert_eq!((split.canary, split.total), wish, "{}: {effective:?}", case.name);
         }
         report(&mut seen);
-        let unsaid = ["unreported", "rejected", "status_says_no", "no_status_yet", "ready_by_value_only"];
+        let unsaid = [
+            "unreported",
+            "rejected",
+            "status_says_no",
+            "controller_says_no",
+            "no_status_yet",
+            "ready_by_value_only",
+        ];
         let unsaid = unsaid.iter().any(|end| case.name.ends_with(end));
         for effective in case.effective(&seen).into_iter().filter(|_| !unsaid) {
             let Effective::Applied(split) = effective else { panic!("{}: {effective:?}", case.name) };
@@ -101,7 +108,12 @@ fn what_is_not_fresh_is_neither_written_nor_read_as_done() {
                 let released = case.release(&seen).iter().any(|write| write.object == *key);
                 assert!(!released, "{}: {key} {unseen:?}", case.name);
                 for effective in case.effective(&seen) {
+                    // A header route that is an object of its own is not in force when the object is not there.
+                    let header = key.kind == "ApisixRoute" && key.name == "staff";
                     let done = match &effective {
+                        Effective::Applied(split) if unseen == Seen::Absent && header => {
+                            !split.headers.is_empty()
+                        }
                         Effective::Applied(split) => unseen != Seen::Absent || split.canary.0 > 0,
                         Effective::Pending(_) | Effective::Unknown(_) => false,
                     };
@@ -182,7 +194,7 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
             }
         }
         mask_ingress(case, object);
-        if case.name.starts_with("generic/") {
+        if ["generic/", "apisix/"].iter().any(|router| case.name.starts_with(router)) {
             mask_everywhere(object);
         }
         let spec = &mut object["spec"];

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use serin_core::seen::Seen;
+use serin_core::write::Effect;
 
 use crate::case::{Case, apply, cases};
 use crate::law::bare;
@@ -84,6 +85,10 @@ fn without_weights(value: &Value) -> Value {
 fn check(case: &Case) -> usize {
     let mut applied = 0;
     for write in case.render(&case.seen) {
+        // The precondition of a deletion is the uid, which no change of the object changes.
+        if matches!(write.effect, Effect::Delete { .. }) {
+            continue;
+        }
         // One that is not there yet cannot be changed meanwhile, and "already exists" is an answer of the API server.
         let Some(object) = case.seen[&write.object].fresh() else { continue };
         for (what, mutant) in mutants(object) {
