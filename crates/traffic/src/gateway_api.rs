@@ -11,6 +11,7 @@ use serin_core::split::{Backends, Effective, Split, Weight};
 use serin_core::write::Write;
 
 use self::config::{Config, Label, Route};
+use self::managed_rule::{Allowed, Managed};
 use self::status::Standing;
 use crate::capability::{Capabilities, Headers, Mirrors};
 use crate::fork::{Fork, Odd, Slot};
@@ -23,6 +24,8 @@ use crate::routers::ApiVersions;
 
 mod config;
 mod header_rule;
+mod managed_rule;
+mod mirror_rule;
 mod status;
 
 pub(crate) use self::config::NAME;
@@ -36,6 +39,7 @@ const PROPAGATION_SECONDS: i64 = 5;
 pub struct GatewayApi {
     routes: Vec<Route>,
     label: Option<Label>,
+    any_of: bool,
     total: Weight,
 }
 
@@ -51,8 +55,8 @@ impl GatewayApi {
         total: Weight,
         versions: &ApiVersions,
     ) -> Result<Self, serin_api::Problem> {
-        let Config { routes, label } = Config::read(config, namespace, versions)?;
-        Ok(Self { routes, label, total })
+        let Config { routes, label, any_of } = Config::read(config, namespace, versions)?;
+        Ok(Self { routes, label, any_of, total })
     }
 
     fn render_route(
@@ -74,8 +78,10 @@ impl GatewayApi {
                 patch.drop_entry(object, "/metadata/labels", key, value);
             }
         }
-        let headers = if route.header_rules() { want.headers.as_slice() } else { &[] };
-        header_rule::render(&mut patch, (&route.key.namespace, object), headers, backends, &forks);
+        let (headers, mirrors) = (route.header_rules(), route.mirror_rules());
+        let allowed = Allowed { headers, mirrors, any_of: self.any_of };
+        let place = (route.key.namespace.as_str(), object);
+        managed_rule::render(&mut patch, place, (want, allowed), backends, &forks);
         patch.into_write(&route.key)
     }
 }
@@ -86,26 +92,21 @@ impl Route {
     fn find(&self, object: &Value, backends: &Backends) -> Found {
         let mut found = Found::default();
         for (index, rule) in object::list(object, "/spec/rules").iter().enumerate() {
-            if header_rule::is_managed(rule, &self.key.namespace, backends) {
-                found.headers.extend(object::text(rule, "name").map(str::to_owned));
-                continue;
-            }
-            let pointer = format!("/spec/rules/{index}");
-            let refs = object::list(rule, "/backendRefs").iter().enumerate();
-            let entries = refs.map(|(index, entry)| {
-                let slot = Slot {
-                    path: format!("{pointer}/backendRefs/{index}"),
-                    leaf: "weight".to_owned(),
-                    identity: identity(entry),
-                    written: entry.get("weight").cloned(),
-                    otherwise: 1,
-                };
-                (role(entry, &self.key.namespace, backends), slot)
-            });
-            match Fork::sort(pointer.clone(), guards(rule, &pointer), entries) {
-                Ok(fork) => found.forks.push(fork),
-                Err(Odd::Missing(_)) => {}
-                Err(Odd::Twice(role)) => found.complain(self.twice(role, pointer, backends)),
+            let name = object::text(rule, "name").map(str::to_owned);
+            let fork = self.fork(index, rule, backends);
+            match managed_rule::managed(rule, &self.key.namespace, backends) {
+                Some(Managed::Header) => found.headers.extend(name),
+                Some(Managed::Mirror) => {
+                    found.mirrors.extend(name);
+                    found.shares.extend(fork.ok().map(|fork| fork.share()));
+                }
+                None => match fork {
+                    Ok(fork) => found.forks.push(fork),
+                    Err(Odd::Missing(_)) => {}
+                    Err(Odd::Twice(role)) => {
+                        found.complain(self.twice(role, format!("/spec/rules/{index}"), backends));
+                    }
+                },
             }
         }
         if found.forks.is_empty() {
@@ -119,6 +120,22 @@ impl Route {
             });
         }
         found
+    }
+
+    fn fork(&self, index: usize, rule: &Value, backends: &Backends) -> Result<Fork, Odd> {
+        let pointer = format!("/spec/rules/{index}");
+        let refs = object::list(rule, "/backendRefs").iter().enumerate();
+        let entries = refs.map(|(index, entry)| {
+            let slot = Slot {
+                path: format!("{pointer}/backendRefs/{index}"),
+                leaf: "weight".to_owned(),
+                identity: identity(entry),
+                written: entry.get("weight").cloned(),
+                otherwise: 1,
+            };
+            (role(entry, &self.key.namespace, backends), slot)
+        });
+        Fork::sort(pointer.clone(), guards(rule, &pointer), entries)
     }
 
     fn twice(&self, role: Role, path: String, backends: &Backends) -> Cause {
@@ -164,7 +181,11 @@ impl Router for GatewayApi {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             headers: if self.routes.iter().any(Route::header_rules) { Headers::Any } else { Headers::No },
-            mirrors: Mirrors::No,
+            mirrors: if self.routes.iter().any(Route::mirror_rules) {
+                Mirrors::ExactMethod
+            } else {
+                Mirrors::No
+            },
             max_weight: true,
             additional: false,
             confirms: false,

@@ -31,6 +31,8 @@ pub(super) struct Config {
     pub(super) routes: Vec<Route>,
     /// The label of a route that sends something to the canary; none when it is disabled.
     pub(super) label: Option<Label>,
+    /// One header of a header route is enough; otherwise all must match.
+    pub(super) any_of: bool,
 }
 
 /// One route object.
@@ -53,6 +55,11 @@ impl Route {
     /// Header routes of steps are added to it.
     pub(super) fn header_rules(&self) -> bool {
         self.use_header_routes && matches!(self.key.kind.as_str(), "HTTPRoute" | "GRPCRoute")
+    }
+
+    /// Mirror routes of steps are added to it. What they match are parts of HTTP requests.
+    pub(super) fn mirror_rules(&self) -> bool {
+        self.use_header_routes && self.key.kind == "HTTPRoute"
     }
 }
 
@@ -88,7 +95,7 @@ impl Config {
                            tcpRoute, tcpRoutes, tlsRoute or tlsRoutes";
             return Err(invalid(PATH, config, message));
         }
-        Ok(Self { routes, label: label(&fields)? })
+        Ok(Self { routes, label: label(&fields)?, any_of: any_of(&fields)? })
     }
 }
 
@@ -106,6 +113,18 @@ fn label(fields: &BTreeMap<String, &Value>) -> Result<Option<Label>, Problem> {
     };
     let key = or("inprogresslabelkey", LABEL_KEY)?;
     Ok(Some(Label { key, value: or("inprogresslabelvalue", LABEL_VALUE)? }))
+}
+
+/// A key of ours, which the plugin ignores.
+fn any_of(fields: &BTreeMap<String, &Value>) -> Result<bool, Problem> {
+    match text(fields, "matchheaders")? {
+        None | Some("" | "allOf") => Ok(false),
+        Some("anyOf") => Ok(true),
+        Some(other) => {
+            let message = "must be allOf (the default) or anyOf";
+            Err(invalid(&format!("{PATH}.matchHeaders"), &Value::from(other), message))
+        }
+    }
 }
 
 /// The list of a kind first, then the single one, which takes part in header routes without being asked.
@@ -217,6 +236,7 @@ mod tests {
         for (config, field) in [
             (json!("web"), PATH.to_owned()),
             (json!({}), PATH.to_owned()),
+            (json!({"httpRoute": "web", "matchHeaders": "some"}), format!("{PATH}.matchHeaders")),
             (json!({"httpRoute": 3}), format!("{PATH}.httproute")),
             (json!({"httpRoutes": "web"}), format!("{PATH}.httpRoutes")),
             (json!({"httpRoutes": [{}]}), format!("{PATH}.httpRoutes[0].name")),

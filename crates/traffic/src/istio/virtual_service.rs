@@ -109,13 +109,17 @@ impl VirtualService {
     /// tcp), which is weighted when it has both destinations.
     pub(super) fn find(&self, object: &Value, roles: &Roles) -> Found {
         let mut found = Found::default();
-        for route in object::list(object, "/spec/http") {
+        for (index, route) in object::list(object, "/spec/http").iter().enumerate() {
             if let Some(name) =
                 object::text(route, "name").filter(|_| self.is_managed(route, &roles.backends.managed_routes))
             {
-                let names =
-                    if route.get("mirror").is_some() { &mut found.mirrors } else { &mut found.headers };
-                names.push(name.to_owned());
+                if route.get("mirror").is_none() {
+                    found.headers.push(name.to_owned());
+                    continue;
+                }
+                found.mirrors.push(name.to_owned());
+                let copy = Route { pointer: format!("/spec/http/{index}"), value: route, named: false };
+                found.shares.extend(self.fork(&copy, roles).ok().map(|fork| fork.share()));
             }
         }
         let mut routes = self.http_routes(object, roles.backends, &mut found);
