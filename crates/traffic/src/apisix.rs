@@ -71,7 +71,9 @@ impl Apisix {
             let rules = object::list(object, "/spec/http").iter().enumerate();
             let named: Vec<_> = rules.filter(|(_, rule)| object::text(rule, "name") == Some(name)).collect();
             if named.is_empty() {
-                found.complain(Cause::NamedMissing { object: self.key.clone(), rule: name.clone() });
+                let (object, rule) = (self.key.clone(), name.clone());
+                let (list, field) = ("spec.http", "apisix.route.rules");
+                found.complain(Cause::NamedMissing { object, rule, list, field });
             }
             for (index, rule) in named {
                 match self.fork(index, rule, backends) {

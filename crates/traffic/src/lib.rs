@@ -28,6 +28,7 @@
 mod alb;
 mod ambassador;
 mod apisix;
+mod app_mesh;
 mod capability;
 mod expression;
 mod fork;
@@ -49,6 +50,7 @@ mod traefik;
 pub use alb::Alb;
 pub use ambassador::Ambassador;
 pub use apisix::Apisix;
+pub use app_mesh::AppMesh;
 pub use capability::{Capabilities, Headers, Mirrors};
 pub use gateway_api::GatewayApi;
 pub use generic::Generic;

@@ -176,15 +176,17 @@ pub enum Cause {
         /// Why, for people.
         why: String,
     },
-    /// An ApisixRoute lacks a rule of this name.
-    #[error(
-        "{object} has no rule \"{rule}\" in spec.http; add it, or name another one in apisix.route.rules"
-    )]
+    /// An object lacks a rule of this name.
+    #[error("{object} has no rule \"{rule}\" in {list}; add it, or name another one in {field}")]
     NamedMissing {
-        /// The ApisixRoute.
+        /// The object.
         object: ObjectKey,
         /// Name of the rule.
         rule: String,
+        /// Where in the object rules are.
+        list: &'static str,
+        /// The field of the Rollout that names rules.
+        field: &'static str,
     },
     /// Somebody else's ApisixRoute has the name of a managed route.
     #[error("duplicate ApisixRoute [{}] already exists; delete {object} or rename the managed route", .object.name)]

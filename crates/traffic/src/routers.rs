@@ -6,6 +6,7 @@ use serin_core::split::{Backends, Owner, PERCENT, Weight};
 use crate::alb::Alb;
 use crate::ambassador::Ambassador;
 use crate::apisix::Apisix;
+use crate::app_mesh::AppMesh;
 use crate::capability;
 use crate::gateway_api::{self, GatewayApi};
 use crate::generic::Generic;
@@ -49,7 +50,7 @@ impl Default for ApiVersions {
 /// The routers of a Rollout; empty when it has no traffic routing.
 ///
 /// # Errors
-/// Fields that no router implements yet, configuration that cannot be read, and steps that none of the routers can do.
+/// Plugins that are not built in, configuration that cannot be read, and steps that none of the routers can do.
 pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn Router>>, Vec<Problem>> {
     let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
     let Some((canary, routing)) = canary.and_then(|canary| Some((canary, canary.traffic_routing.as_ref()?)))
@@ -106,7 +107,9 @@ fn build(
     if let Some(spec) = ambassador {
         add(Ambassador::new(spec, namespace, &versions.ambassador).map(boxed));
     }
-    later("appMesh", app_mesh.is_some()).into_iter().for_each(|problem| add(Err(problem)));
+    if let Some(spec) = app_mesh {
+        add(AppMesh::new(spec, namespace).map(boxed));
+    }
     if let Some(spec) = traefik {
         add(Ok(boxed(Traefik::new(spec, namespace))));
     }
@@ -127,11 +130,7 @@ fn boxed(router: impl Router + 'static) -> Box<dyn Router> {
     Box::new(router)
 }
 
-/// A router that has no implementation is refused by name, never ignored.
-fn later(field: &str, set: bool) -> Option<Problem> {
-    set.then(|| problem(field, "Serin does not support this router yet"))
-}
-
+/// A plugin that is not built in is refused by name, never ignored.
 fn unknown(plugin: &str) -> Problem {
     let message = "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
                    the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights";

@@ -85,6 +85,9 @@ impl Case {
         let needed = routers.iter().flat_map(|router| router.needs());
         let mut seen: Objects = needed.map(|key| (key, Seen::Absent)).collect();
         seen.extend(documents.into_iter().map(|object| (key(&object), Seen::Fresh(object))));
+        for key in routers.iter().flat_map(|router| router.further(&seen)).collect::<Vec<_>>() {
+            seen.entry(key).or_insert(Seen::Absent);
+        }
         Self {
             name: format!("{}/{}", name[1].display(), name[0].display()),
             folder: folder.to_owned(),

@@ -56,6 +56,7 @@ fn every_case_is_read_and_rendered_as_recorded() {
         "alb",
         "ambassador",
         "apisix",
+        "app_mesh",
         "gateway_api",
         "generic",
         "istio",

@@ -29,15 +29,40 @@ fn names(canary: Value) -> Vec<String> {
 #[test]
 fn a_rollout_has_one_router_for_each_kind_it_names_in_a_fixed_order() {
     assert_eq!(names(json!({})), Vec::<String>::new());
+    let node = |name: &str| json!({"name": name});
+    let generic = json!([{
+        "apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "name": "web",
+        "canaryWeight": "/spec/routes/0/services[name={canaryService}]/weight",
+        "stableWeight": "/spec/routes/0/services[name={stableService}]/weight",
+    }]);
     let all = json!({"trafficRouting": {
-        "plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web", "grpcRoutes": [{"name": "api"}]}},
+        "plugins": {
+            "serin.dev/generic": generic,
+            "argoproj-labs/gatewayAPI": {"httpRoute": "web", "grpcRoutes": [{"name": "api"}]},
+        },
+        "apisix": {"route": {"name": "web"}},
         "traefik": {"weightedTraefikServiceName": "web"},
+        "appMesh": {
+            "virtualService": {"name": "web"},
+            "virtualNodeGroup": {"canaryVirtualNodeRef": node("c"), "stableVirtualNodeRef": node("s")},
+        },
+        "ambassador": {"mappings": ["a", "b"]},
+        "smi": {"trafficSplitName": "split"},
+        "alb": {"ingresses": ["a", "b"], "servicePort": 80},
+        "nginx": {"stableIngress": "web"},
         "istio": {"virtualServices": [{"name": "a"}, {"name": "b.edge.svc.cluster.local"}]},
     }});
     let expected = [
         "VirtualService shop/a, VirtualService edge/b",
+        "Ingress shop/web-web-canary",
+        "Ingress shop/a, Ingress shop/b",
+        "TrafficSplit shop/split",
+        "Mapping shop/a, Mapping shop/b",
+        "VirtualService shop/web",
         "TraefikService shop/web",
+        "ApisixRoute shop/web",
         "HTTPRoute shop/web, GRPCRoute shop/api",
+        "HTTPProxy shop/web",
     ];
     assert_eq!(names(all), expected);
 }
@@ -47,7 +72,12 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
     const ROUTING: &str = "spec.strategy.canary.trafficRouting";
     let traefik = json!({"weightedTraefikServiceName": "web"});
     let istio = json!({"virtualService": {"name": "web"}});
-    let header = json!([{"setHeaderRoute": {"name": "staff", "match": []}}]);
+    let (alb, nginx) = (json!({"ingress": "web", "servicePort": 80}), json!({"stableIngress": "web"}));
+    let exact = |name: &str| json!({"headerName": name, "headerValue": {"exact": "yes"}});
+    let prefix = |name: &str| json!({"headerName": name, "headerValue": {"prefix": "y"}});
+    let header = |name: &str, matches: Value| json!({"setHeaderRoute": {"name": name, "match": matches}});
+    let method = json!([{"setMirrorRoute": {"name": "copy", "match": [{"method": {"prefix": "G"}}]}}]);
+    let no_match = json!([header("staff", json!([]))]);
     let mirror = json!([{"pause": {}}, {"setMirrorRoute": {"name": "copy"}}]);
     let experiment =
         json!([{"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}]);
@@ -65,9 +95,24 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
             "VirtualService shop/web cannot",
         ),
         (
-            json!({"trafficRouting": {"traefik": traefik}, "steps": header}),
+            json!({"trafficRouting": {"traefik": traefik}, "steps": no_match}),
             "spec.strategy.canary.steps[0].setHeaderRoute".to_owned(),
             "TraefikService shop/web does not route by header",
+        ),
+        (
+            json!({"trafficRouting": {"alb": alb}, "steps": [header("staff", json!([prefix("x-a")]))]}),
+            "spec.strategy.canary.steps[0].setHeaderRoute".to_owned(),
+            "Ingress shop/web compares headers with exact values only",
+        ),
+        (
+            json!({"trafficRouting": {"nginx": nginx}, "steps": [header("staff", json!([exact("x-a"), exact("x-b")]))]}),
+            "spec.strategy.canary.steps[0].setHeaderRoute".to_owned(),
+            "Ingress shop/web-web-canary looks at one header",
+        ),
+        (
+            json!({"trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}}, "steps": method}),
+            "spec.strategy.canary.steps[0].setMirrorRoute".to_owned(),
+            "compares the method with an exact value only",
         ),
         (
             json!({"trafficRouting": {"traefik": traefik}, "steps": mirror}),
@@ -85,6 +130,25 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
         assert_eq!(problems[0].path(), path);
         assert!(problems[0].to_string().contains(words), "{}", problems[0]);
     }
+}
+
+#[test]
+fn nginx_has_one_header_route_at_most_and_others_are_not_held_back_by_it() {
+    let step = |name: &str| {
+        let value = json!({"headerName": "x-a", "headerValue": {"exact": "yes"}});
+        json!({"setHeaderRoute": {"name": name, "match": [value]}})
+    };
+    let nginx = json!({"stableIngress": "web"});
+    let two = json!([step("a"), step("b")]);
+    let alone = json!({"trafficRouting": {"nginx": nginx}, "steps": two});
+    let problems = routers(&rollout(alone), &ApiVersions::default()).unwrap_err();
+    assert_eq!(problems.len(), 2);
+    assert!(problems[0].to_string().contains("can have one header route"), "{}", problems[0]);
+    let beside = json!({"trafficRouting": {"nginx": nginx, "istio": {"virtualService": {"name": "web"}}}, "steps": two});
+    assert_eq!(names(beside).len(), 2);
+    let off = json!({"setHeaderRoute": {"name": "a"}});
+    let same = json!({"trafficRouting": {"nginx": nginx}, "steps": [step("a"), off, step("a")]});
+    assert_eq!(names(same).len(), 1);
 }
 
 #[test]
