@@ -1,5 +1,6 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
+use serde_json::Value;
 use serin_api::{CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
@@ -59,21 +60,27 @@ pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn 
     };
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     let name = rollout.metadata.name.as_deref().unwrap_or_default();
-    let mut problems = Vec::new();
-    let routers = build(routing, (namespace, name), versions, &mut problems);
+    let (mut routers, mut problems) = (Vec::new(), Vec::new());
+    for made in build(routing, (namespace, name), versions) {
+        match made {
+            Ok(router) => routers.push(router),
+            Err(problem) => problems.push(problem),
+        }
+    }
     if problems.is_empty() {
         beyond(canary, routing, &routers, &mut problems);
     }
     if problems.is_empty() { Ok(routers) } else { Err(problems) }
 }
 
+type Made = Result<Box<dyn Router>, Problem>;
+
 /// One arm for each kind of router; a new field of the API does not compile until it has one.
 fn build(
     routing: &RolloutTrafficRouting,
     (namespace, name): (&str, &str),
     versions: &ApiVersions,
-    problems: &mut Vec<Problem>,
-) -> Vec<Box<dyn Router>> {
+) -> Vec<Made> {
     let RolloutTrafficRouting {
         istio,
         nginx,
@@ -87,58 +94,39 @@ fn build(
         managed_routes,
         max_traffic_weight: _,
     } = routing;
-    let mut routers: Vec<Box<dyn Router>> = Vec::new();
-    let mut add = |router: Result<Box<dyn Router>, Problem>| match router {
-        Ok(router) => routers.push(router),
-        Err(problem) => problems.push(problem),
-    };
-    if let Some(spec) = istio {
-        add(Istio::new(spec, namespace, &versions.istio).map(boxed));
+    let (rollout, managed) = ((namespace, name), managed_routes.as_deref().unwrap_or_default());
+    let made: [Option<Made>; 8] = [
+        istio.as_ref().map(|spec| Istio::new(spec, namespace, &versions.istio).map(boxed)),
+        nginx.as_ref().map(|spec| Nginx::new(spec, rollout, most(routing)).map(boxed)),
+        alb.as_ref().map(|spec| Alb::new(spec, namespace).map(boxed)),
+        smi.as_ref().map(|spec| Smi::new(spec, rollout, &versions.smi).map(boxed)),
+        ambassador.as_ref().map(|spec| Ambassador::new(spec, namespace, &versions.ambassador).map(boxed)),
+        app_mesh.as_ref().map(|spec| AppMesh::new(spec, namespace).map(boxed)),
+        traefik.as_ref().map(|spec| Ok(boxed(Traefik::new(spec, namespace)))),
+        apisix.as_ref().map(|spec| Apisix::new(spec, namespace, managed).map(boxed)),
+    ];
+    let plugins = plugins.iter().flatten();
+    let plugins = plugins.map(|(key, config)| plugin(key, config, (namespace, total(routing)), versions));
+    made.into_iter().flatten().chain(plugins).collect()
+}
+
+/// A plugin that is not built in is refused by name, never ignored.
+fn plugin(name: &str, config: &Value, (namespace, total): (&str, Weight), versions: &ApiVersions) -> Made {
+    match name {
+        gateway_api::NAME => GatewayApi::new(config, namespace, total, versions).map(boxed),
+        GENERIC_ROUTER => Generic::new(config, namespace, total).map(boxed),
+        other => Err(Problem::Invalid {
+            path: format!("{PATH}.plugins[\"{other}\"]"),
+            value: "set".to_owned(),
+            message: "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for \
+                      routes of the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights"
+                .to_owned(),
+        }),
     }
-    if let Some(spec) = nginx {
-        add(Nginx::new(spec, (namespace, name), most(routing)).map(boxed));
-    }
-    if let Some(spec) = alb {
-        add(Alb::new(spec, namespace).map(boxed));
-    }
-    if let Some(spec) = smi {
-        add(Smi::new(spec, (namespace, name), &versions.smi).map(boxed));
-    }
-    if let Some(spec) = ambassador {
-        add(Ambassador::new(spec, namespace, &versions.ambassador).map(boxed));
-    }
-    if let Some(spec) = app_mesh {
-        add(AppMesh::new(spec, namespace).map(boxed));
-    }
-    if let Some(spec) = traefik {
-        add(Ok(boxed(Traefik::new(spec, namespace))));
-    }
-    if let Some(spec) = apisix {
-        add(Apisix::new(spec, namespace, managed_routes.as_deref().unwrap_or_default()).map(boxed));
-    }
-    for (plugin, config) in plugins.iter().flatten() {
-        add(match plugin.as_str() {
-            gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions).map(boxed),
-            GENERIC_ROUTER => Generic::new(config, namespace, total(routing)).map(boxed),
-            other => Err(unknown(other)),
-        });
-    }
-    routers
 }
 
 fn boxed(router: impl Router + 'static) -> Box<dyn Router> {
     Box::new(router)
-}
-
-/// A plugin that is not built in is refused by name, never ignored.
-fn unknown(plugin: &str) -> Problem {
-    let message = "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
-                   the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights";
-    problem(&format!("plugins[\"{plugin}\"]"), message)
-}
-
-fn problem(field: &str, message: &str) -> Problem {
-    Problem::Invalid { path: format!("{PATH}.{field}"), value: "set".to_owned(), message: message.to_owned() }
 }
 
 /// Refuses what the spec asks for and no router (for weights: not every router) can do.
