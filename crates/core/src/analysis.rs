@@ -71,7 +71,7 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             status: run.phase,
             message: run.message.clone(),
         });
-        if !measured(memory) {
+        if !measured(memory) || !counts(memory, role, run) {
             continue;
         }
         match run.phase {
@@ -92,6 +92,31 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             _ => {}
         }
     }
+}
+
+/// Why the background analysis holds the rollout, when it does: its provider is unreachable, or gives no data. Nothing
+/// goes forward then by itself; a person may go on, and what is bad is still taken back.
+pub(crate) fn holding<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w str> {
+    let recorded = memory.status.canary.current_background_analysis_run_status.as_ref()?;
+    let run = facts.world.analysis_runs.iter().find(|run| run.name == recorded.name)?;
+    run.holding().filter(|_| measured(memory))
+}
+
+/// Closes the gate of a background analysis that holds; whether it does.
+pub(crate) fn held(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
+    let Some(why) = holding(facts, memory) else {
+        return false;
+    };
+    gates.wait(
+        &format!("the background analysis: {why}"),
+        "the rollout goes on by itself; `kubectl serin promote` goes on without evidence",
+    );
+    true
+}
+
+/// A run of a step says nothing about another step: a person may have gone on past it.
+fn counts(memory: &Memory, role: Role, run: &AnalysisRun) -> bool {
+    role == Role::Background || memory.step().is_some_and(|index| belongs_to_step(run, index))
 }
 
 fn tell_change(memory: &mut Memory, role: Role, recorded: &RolloutAnalysisRunStatus, run: &AnalysisRun) {

@@ -57,7 +57,7 @@ pub(crate) fn desired(facts: &Facts, memory: &Memory) -> Counts {
 
 /// The canary has the pods to carry what the current step asks for.
 pub(crate) fn canary_ready(facts: &Facts, memory: &Memory) -> bool {
-    facts.new_pods().available >= desired(facts, memory).canary
+    facts.new_pods().serving() >= desired(facts, memory).canary
 }
 
 /// Every revision has exactly the pods that the current step asks for.

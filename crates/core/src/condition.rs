@@ -2,9 +2,10 @@
 
 use serin_api::{RolloutCondition, RolloutStatus};
 
+use crate::analysis;
 use crate::facts::Facts;
 use crate::memory::Memory;
-use crate::revision;
+use crate::{revision, service};
 use crate::time::{after, api_time};
 
 /// Condition types, statuses and reasons as clients know them.
@@ -177,8 +178,12 @@ fn set_progressing(
         return set_aborted(facts, memory);
     }
     let name = format!("{}-{}", facts.name(), facts.current_hash);
-    if let Some(refusal) = facts.world.refusals.iter().find(|refusal| refusal.object == name) {
-        let message = format!("Failed to create new replica set \"{name}\": {}", refusal.message);
+    if let Some(refusal) = creation_refused(facts, &name) {
+        let message = format!("Failed to create new replica set \"{name}\": {refusal}");
+        let known = find(&memory.status, word::PROGRESSING);
+        if known.is_none_or(|known| known.reason != word::CREATE_ERROR) {
+            memory.journal.warn(word::CREATE_ERROR, message.clone());
+        }
         set(&mut memory.status, now, word::PROGRESSING, Said("False", word::CREATE_ERROR, message));
         return;
     }
@@ -205,6 +210,13 @@ fn set_progressing(
         let message = format!("ReplicaSet \"{name}\" has timed out progressing.");
         set(&mut memory.status, now, word::PROGRESSING, Said("False", word::DEADLINE_EXCEEDED, message));
     }
+}
+
+/// Why the API server refused the ReplicaSet of this name, while there is none.
+fn creation_refused<'w>(facts: &Facts<'w>, name: &str) -> Option<&'w str> {
+    let refusals = facts.world.refusals.iter().filter(|_| facts.new.is_none());
+    let refusal = refusals.into_iter().find(|refusal| refusal.object == name || refusal.object.ends_with(&format!("/{name}")));
+    refusal.map(|refusal| refusal.message.as_str())
 }
 
 fn set_aborted(facts: &Facts, memory: &mut Memory) {
@@ -266,11 +278,16 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
     if known.reason == word::DEADLINE_EXCEEDED {
         return true;
     }
-    let step = memory.step().and_then(|index| facts.steps.get(index));
-    let unlimited = step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some())
+    let step = memory.step().and_then(|index| facts.steps.get(index)).filter(|_| !memory.promoting_fully());
+    let unlimited = step.is_some_and(|step| step.analysis.is_some())
         || is_true(&memory.status, word::PAUSED)
         || matches!(known.reason.as_str(), word::ABORTED | word::PAUSED_REASON | word::NEW_AVAILABLE)
-        || facts.others.iter().any(|set| set.scale_down_deadline().is_some());
+        || analysis::holding(facts, memory).is_some();
+    let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
+    if let Some(until) = delayed.filter(|until| *until > facts.world.now) {
+        memory.wake_at(until);
+        return false;
+    }
     if unlimited {
         return false;
     }
@@ -320,6 +337,10 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     }
     if status.stable_rs.as_deref() != Some(status.current_pod_hash.as_str()) {
         return said("Progressing", "waiting for all steps to complete");
+    }
+    let weight = status.canary.weights.as_ref().map_or(0, |weights| weights.canary.weight);
+    if !service::stable_follows(facts, &status.current_pod_hash) || weight > 0 {
+        return said("Progressing", "waiting for traffic to reach the stable Service");
     }
     said("Healthy", "")
 }

@@ -8,6 +8,22 @@ use crate::split::{Effective, PERCENT, Split, Weight};
 use crate::template;
 use crate::world::{ReplicaSet, Service, World};
 
+/// The smallest and the largest weight of the canary over all routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) least: Weight,
+    pub(crate) most: Weight,
+}
+
+/// What has to reach the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A weight, which some routers confirm.
+    Weight,
+    /// Weights or the selectors of Services.
+    Any,
+}
+
 /// The roles in one World. Borrowed from it; nothing here is a second copy of the truth.
 pub(crate) struct Facts<'w> {
     pub(crate) world: &'w World,
@@ -99,6 +115,17 @@ impl<'w> Facts<'w> {
         self.world.services.get(name)
     }
 
+    /// The ReplicaSet with this hash.
+    pub(crate) fn by_hash(&self, hash: &str) -> Option<&'w ReplicaSet> {
+        self.replica_sets().find(|set| set.hash == hash)
+    }
+
+    /// Routers tell revisions apart by the labels of subsets, and not by Services.
+    pub(crate) fn by_subsets(&self) -> bool {
+        let routing = self.canary.traffic_routing.as_ref();
+        routing.and_then(|routing| routing.istio.as_ref()).is_some_and(|istio| istio.destination_rule.is_some())
+    }
+
     /// The split in force over all routers: `Applied` only when all of them agree; of different ones the split with the
     /// larger canary, which needs the more pods.
     pub(crate) fn effective(&self) -> Option<Effective> {
@@ -122,28 +149,30 @@ impl<'w> Facts<'w> {
         Some(if agreed { Effective::Applied(split) } else { Effective::Pending(split) })
     }
 
-    /// The split that routing objects show, confirmed or not.
-    pub(crate) fn shown_split(&self) -> Option<Split> {
-        match self.effective()? {
-            Effective::Applied(split) | Effective::Pending(split) => Some(split),
+    /// Weights of the canary that routing objects show, confirmed or not; `None` when no router can be read.
+    pub(crate) fn shown(&self) -> Option<Shown> {
+        let weights = self.world.routers.iter().filter_map(|report| match &report.effective {
+            Effective::Applied(split) | Effective::Pending(split) => Some(split.canary),
             Effective::Unknown(_) => None,
-        }
+        });
+        weights.fold(None, |shown: Option<Shown>, weight| {
+            let known = shown.unwrap_or(Shown { least: weight, most: weight });
+            Some(Shown { least: known.least.min(weight), most: known.most.max(weight) })
+        })
     }
 
-    /// Longest time that an unconfirmed change of traffic may take, in seconds.
-    pub(crate) fn propagation_seconds(&self) -> i64 {
-        self.world
-            .routers
-            .iter()
-            .filter(|router| !router.confirms)
-            .map(|router| router.propagation_seconds)
-            .max()
-            .unwrap_or(0)
+    /// Longest time that a change of this kind may take to reach the data plane, in seconds.
+    pub(crate) fn propagation_seconds(&self, change: Change) -> i64 {
+        let routers = self.world.routers.iter();
+        // A gateway that confirms a weight says nothing of the endpoints behind a Service.
+        let unconfirmed = routers.filter(|router| change == Change::Any || !router.confirms);
+        unconfirmed.map(|router| router.propagation_seconds).max().unwrap_or(0)
     }
 
-    /// Hash that a Service selects now; `None` when it selects none or is not known.
+    /// Hash that a Service selects; `None` when it selects none or is not known. After a write of ours the last known
+    /// one counts until the new one is seen.
     pub(crate) fn selected(&self, service: Option<&str>) -> Option<&'w str> {
-        self.service(service?)?.fresh()?.hash.as_deref()
+        self.service(service?)?.last_known()?.hash.as_deref()
     }
 }
 

@@ -38,6 +38,13 @@ impl Gates {
         self.close(waits_for, Some(since), Some(until), then);
     }
 
+    /// As [`Self::wait`], when nothing better has been said.
+    pub(crate) fn wait_at_least(&mut self, waits_for: &str, then: &str) {
+        if self.closed.is_empty() {
+            self.wait(waits_for, then);
+        }
+    }
+
     pub(crate) fn finish(self) -> Vec<Gate> {
         self.closed
     }

@@ -34,12 +34,14 @@ mod revision;
 mod safety;
 mod scale;
 pub mod seen;
+mod service;
 pub mod split;
 pub mod step;
 pub mod strategy;
 mod template;
 mod time;
 mod traffic;
+mod weights;
 pub mod world;
 pub mod write;
 

@@ -5,7 +5,9 @@ use serin_api::{PauseCondition, RolloutStatus};
 
 use crate::facts::Facts;
 use crate::journal::Journal;
+use crate::split::Split;
 use crate::step;
+use crate::strategy::ServiceTarget;
 use crate::time::api_time;
 use crate::world::World;
 
@@ -24,6 +26,12 @@ pub(crate) struct Memory {
     pub(crate) progressed: bool,
     /// The user took an abort back, seen for the first time.
     pub(crate) retrying: bool,
+    /// The split that this plan wishes for.
+    pub(crate) split: Option<Split>,
+    /// The weights, or the revisions behind them, are others than in the plan before.
+    pub(crate) weights_moved: bool,
+    /// The Services that this plan points elsewhere.
+    pub(crate) services: Vec<ServiceTarget>,
     /// The earliest moment at which something may change by itself.
     pub(crate) wake: Option<Timestamp>,
 }
@@ -37,12 +45,22 @@ impl Memory {
             abort_message: None,
             progressed: false,
             retrying: false,
+            split: None,
+            weights_moved: false,
+            services: Vec::new(),
             wake: None,
         }
     }
 
     pub(crate) fn wake_at(&mut self, at: Timestamp) {
         self.wake = Some(self.wake.map_or(at, |known| known.min(at)));
+    }
+
+    /// As [`Self::wake_at`], unless the moment is past: waking at once would only spin.
+    pub(crate) fn wake_after(&mut self, now: Timestamp, at: Timestamp) {
+        if at > now {
+            self.wake_at(at);
+        }
     }
 
     pub(crate) fn aborted(&self) -> bool {
@@ -117,6 +135,7 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
         memory.status.current_pod_hash.clone_from(&facts.current_hash);
         memory.status.current_step_hash = Some(step_hash);
     }
+    hear_commands(&mut memory);
     clamp_step(facts, &mut memory);
     if memory.fully_promoted() {
         memory.forget_abort();
@@ -143,6 +162,27 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
             memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
     }
+}
+
+/// What a person wrote since the last plan about an abort: `abortedAt` tells a known abort from a new one.
+fn hear_commands(memory: &mut Memory) {
+    let known = memory.status.aborted_at.is_some();
+    if known && memory.status.abort && memory.status.promote_full {
+        // `promote --full` after the abort is the newer word.
+        memory.forget_abort();
+        memory.progressed = true;
+    } else if known && !memory.status.abort {
+        retry(memory);
+    }
+}
+
+/// The user took the abort back: the attempt starts again and measures anew.
+fn retry(memory: &mut Memory) {
+    memory.status.aborted_at = None;
+    memory.status.canary.current_step_analysis_run_status = None;
+    memory.status.canary.current_background_analysis_run_status = None;
+    memory.progressed = true;
+    memory.retrying = true;
 }
 
 /// Index that says "all steps done", `None` without steps.

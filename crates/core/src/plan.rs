@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use serin_api::{RolloutStatus, TrafficWeights, WeightDestination, label};
+use serin_api::{RolloutStatus, label};
 
 use crate::facts::Facts;
 use crate::gate::Gates;
@@ -11,12 +11,11 @@ use crate::journal::Event;
 use crate::memory::{self, Memory};
 use crate::problem;
 use crate::seen::ObjectKey;
-use crate::split::{Effective, Split};
+use crate::split::Split;
 use crate::strategy::{ServiceTarget, Size, canary};
-use crate::time::api_time;
 use crate::world::World;
 use crate::write::{Effect, Write};
-use crate::{analysis, condition, replica_set, revision, safety, scale, traffic};
+use crate::{analysis, condition, replica_set, revision, safety, scale, service, traffic, weights};
 
 /// What is to be stored, written and said, and when to look again.
 ///
@@ -46,45 +45,89 @@ pub struct Plan {
 
 /// Decides what to do next with one Rollout.
 pub fn plan(world: &World) -> Plan {
+    if world.rollout.metadata.deletion_timestamp.is_some() {
+        return Plan { status: world.rollout.status.clone().unwrap_or_default(), ..Plan::default() };
+    }
     let problems = problem::of_spec(world);
-    let Some(facts) = Facts::gather(world).filter(|_| problems.is_empty()) else {
-        return invalid(world, &problems);
-    };
-    let mut memory = memory::fold(&facts);
-    let mut gates = Gates::begin(world.now, memory.status.gates.take().unwrap_or_default());
-    analysis::hear(&facts, &mut memory);
-    let missing = problem::of_references(&facts);
-    let aborted = safety::overrule(&facts, &mut memory);
+    match Facts::gather(world) {
+        Some(facts) if problems.is_empty() => decide(&facts),
+        Some(facts) if facts.status().abort => abort_in_spite_of(&facts, &problems),
+        _ => invalid(world, &problems),
+    }
+}
+
+/// How much of what is wished may be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Everything.
+    Whole,
+    /// Something that the spec names is missing: pods follow `spec.replicas`, nothing else moves.
+    Capacity,
+    /// The spec cannot work: traffic goes back to stable, the workload is left as it is.
+    Traffic,
+}
+
+fn decide(facts: &Facts) -> Plan {
+    let mut memory = memory::fold(facts);
+    let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
+    analysis::hear(facts, &mut memory);
+    let missing = problem::of_references(facts);
+    let aborted = safety::overrule(facts, &mut memory);
     if !aborted && !missing.is_empty() {
-        return hold_for_references(&facts, memory, gates, &missing);
+        let text = problem::sentence(facts.world, &missing);
+        condition::invalid(&mut memory, facts.world.now, &text);
+        missing.iter().for_each(|problem| gates.wait(problem, "the rollout goes on by itself"));
+        return act(facts, memory, gates, Scope::Capacity);
     }
     condition::valid(&mut memory);
     if aborted {
         safety::gate_of_abort(&mut gates);
     } else {
-        canary::advance(&facts, &mut memory, &mut gates);
+        canary::advance(facts, &mut memory, &mut gates);
     }
-    act(&facts, memory, gates)
+    act(facts, memory, gates, Scope::Whole)
+}
+
+/// A spec that cannot work does not stand in the way of an abort.
+fn abort_in_spite_of(facts: &Facts, problems: &[String]) -> Plan {
+    let mut memory = Memory::unfolded(facts.world);
+    if !safety::overrule(facts, &mut memory) || memory.fully_promoted() {
+        return invalid(facts.world, problems);
+    }
+    let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
+    let text = problem::sentence(facts.world, problems);
+    condition::invalid(&mut memory, facts.world.now, &text);
+    gates.hold(&format!("a change of the spec: {text}"), "the rollout goes on by itself");
+    act(facts, memory, gates, Scope::Traffic)
 }
 
 /// Turns what is remembered into wishes, and wishes into writes that are safe now.
-fn act(facts: &Facts, mut memory: Memory, mut gates: Gates) -> Plan {
+fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Plan {
     observe_counts(facts, &mut memory);
-    observe_weights(facts, &mut memory);
-    let mut writes = Vec::new();
-    begin_revision(facts, &mut memory, &mut writes);
-    let split = traffic::split(facts, &memory, &mut gates);
-    let services = traffic::services(facts, &memory);
-    let sizes = scale::sizes(facts, &mut memory, &mut gates);
-    update_sets(facts, &mut memory, &sizes, &mut writes);
-    writes.extend(analysis::runs(facts, &mut memory, &mut gates));
-    replica_set::forget_history(facts, &mut writes);
+    weights::observe(facts, &mut memory);
+    let mut plan = Plan::default();
+    if scope == Scope::Whole {
+        begin_revision(facts, &mut memory, &mut plan.writes);
+    }
+    if scope != Scope::Capacity {
+        plan.split = traffic::split(facts, &mut memory, &mut gates);
+        plan.services = service::targets(facts, &memory);
+    }
+    memory.split.clone_from(&plan.split);
+    memory.services.clone_from(&plan.services);
+    weights::note_rest(facts, &mut memory);
+    if scope != Scope::Traffic {
+        let sizes = scale::sizes(facts, &mut memory, &mut gates);
+        update_sets(facts, &mut memory, &sizes, &mut plan.writes);
+    }
+    if scope == Scope::Whole {
+        plan.writes.extend(analysis::runs(facts, &mut memory, &mut gates));
+        replica_set::forget_history(facts, &mut plan.writes);
+    }
     condition::update(facts, &mut memory);
-    let (canary_hash, stable_hash) = (facts.current_hash.clone(), memory.stable().to_owned());
-    let mut plan = conclude(facts, memory, gates);
-    (plan.writes, plan.services, plan.split) = (writes, services, split);
-    (plan.canary_hash, plan.stable_hash) = (canary_hash, stable_hash);
-    plan
+    plan.canary_hash = weights::asked_of_canary(facts, &memory);
+    plan.stable_hash = weights::asked_of_stable(facts, &memory);
+    conclude(facts, memory, gates, plan)
 }
 
 fn update_sets(facts: &Facts, memory: &mut Memory, sizes: &[Size], writes: &mut Vec<Write>) {
@@ -99,11 +142,15 @@ fn begin_revision(facts: &Facts, memory: &mut Memory, writes: &mut Vec<Write>) {
     let annotations = facts.rollout.metadata.annotations.as_ref();
     let known = annotations.and_then(|annotations| annotations.get(label::REVISION));
     if known != Some(&number) {
-        memory.journal.note("RolloutUpdated", format!("Rollout updated to revision {number}"));
+        memory.journal.wrote(writes.len(), "RolloutUpdated", format!("Rollout updated to revision {number}"));
         writes.push(annotate_revision(facts, &number));
     }
     if facts.rollout.spec.replicas.is_none() {
-        let patch = vec![json!({"op": "add", "path": "/spec/replicas", "value": 1})];
+        // An absent field and null are the same to the API server, as in kube's finalizer patches.
+        let patch = vec![
+            json!({"op": "test", "path": "/spec/replicas", "value": null}),
+            json!({"op": "add", "path": "/spec/replicas", "value": 1}),
+        ];
         writes.push(Write { object: rollout_key(facts), effect: Effect::JsonPatch(patch) });
     }
     if facts.new.is_none()
@@ -120,8 +167,10 @@ fn rollout_key(facts: &Facts) -> ObjectKey {
 }
 
 fn annotate_revision(facts: &Facts, number: &str) -> Write {
-    let mut patch = Vec::new();
+    let uid = facts.rollout.metadata.uid.as_deref().unwrap_or_default();
+    let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": uid})];
     if facts.rollout.metadata.annotations.is_none() {
+        patch.push(json!({"op": "test", "path": "/metadata/annotations", "value": null}));
         patch.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
     }
     let path = format!("/metadata/annotations/{}", replica_set::pointer_escape(label::REVISION));
@@ -142,57 +191,22 @@ fn observe_counts(facts: &Facts, memory: &mut Memory) {
     status.selector = facts.rollout.spec.selector.as_ref().map(problem::selector_text).unwrap_or_default();
 }
 
-/// Records the weights in force as observed, not as wished, and since when they are.
-fn observe_weights(facts: &Facts, memory: &mut Memory) {
-    if !facts.routed() {
-        memory.status.canary.weights = None;
-        return;
-    }
-    let confirmed = facts.world.routers.iter().all(|router| router.confirms);
-    let (split, verified) = match facts.effective() {
-        Some(Effective::Applied(split)) => (split, confirmed.then_some(true)),
-        Some(Effective::Pending(split)) => (split, Some(false)),
-        Some(Effective::Unknown(_)) | None => return,
-    };
-    let before = memory.status.canary.weights.take();
-    let destination = |weight: u32, service: Option<&str>, role: &str| WeightDestination {
-        weight: i32::try_from(weight).unwrap_or(i32::MAX),
-        service_name: service.map(str::to_owned),
-        pod_template_hash: Some(facts.selected(service).unwrap_or(role).to_owned()),
-    };
-    let canary_service = facts.canary.canary_service.as_deref();
-    let stable_service = facts.canary.stable_service.as_deref();
-    let canary = destination(split.canary.0, canary_service, &facts.current_hash);
-    let stable = destination(split.stable().0, stable_service, memory.stable());
-    let same = before.as_ref().is_some_and(|known| known.canary == canary && known.stable == stable);
-    let applied_at = before.as_ref().filter(|_| same).and_then(|known| known.applied_at.clone());
-    let known_weight = before.as_ref().map(|known| known.canary.weight);
-    if known_weight != Some(canary.weight) {
-        let text = match known_weight {
-            Some(from) => format!("Traffic weight updated from {from} to {}", canary.weight),
-            None => format!("Traffic weight updated to {}", canary.weight),
-        };
-        memory.journal.note("TrafficWeightUpdated", text);
-    }
-    memory.status.canary.weights = Some(TrafficWeights {
-        canary,
-        stable,
-        additional: None,
-        verified,
-        applied_at: applied_at.or_else(|| Some(api_time(facts.world.now))),
-    });
-}
-
-fn conclude(facts: &Facts, mut memory: Memory, gates: Gates) -> Plan {
+fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> Plan {
     memory.status.observed_generation =
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     let (phase, message) = condition::phase(facts, &memory.status);
+    for refusal in &facts.world.refusals {
+        gates.wait(&format!("the API server to accept {}: {}", refusal.object, refusal.message), "it is tried again");
+    }
+    if phase != "Healthy" {
+        gates.wait_at_least(&message, "the rollout goes on");
+    }
     (memory.status.phase, memory.status.message) = (Some(phase), Some(message));
     let closed = gates.finish();
     memory.status.gates = (!closed.is_empty()).then_some(closed);
     let mut events = memory.journal.events;
     events.sort_by_key(rank);
-    Plan { status: memory.status, wake: memory.wake, events, ..Plan::default() }
+    Plan { status: memory.status, wake: memory.wake, events, ..plan }
 }
 
 /// Clients and the tests of the API know one order of the events of an update; within a rank they keep their own.
@@ -220,15 +234,4 @@ fn invalid(world: &World, problems: &[String]) -> Plan {
     gates.hold(&format!("a change of the spec: {text}"), "the rollout goes on by itself");
     memory.status.gates = Some(gates.finish());
     Plan { status: memory.status, events: memory.journal.events, ..Plan::default() }
-}
-
-/// Something that the spec names is not there: everything stays as it is until it appears.
-fn hold_for_references(facts: &Facts, mut memory: Memory, mut gates: Gates, missing: &[String]) -> Plan {
-    observe_counts(facts, &mut memory);
-    let text = problem::sentence(facts.world, missing);
-    condition::invalid(&mut memory, facts.world.now, &text);
-    for problem in missing {
-        gates.wait(problem, "the rollout goes on by itself");
-    }
-    conclude(facts, memory, gates)
 }

@@ -94,6 +94,11 @@ pub struct Pods {
 }
 
 impl Pods {
+    /// Pods that are available and stay: those beyond `spec` are on their way out, whatever the status still counts.
+    pub fn serving(&self) -> i32 {
+        self.available.min(self.spec).max(0)
+    }
+
     fn for_scale_down(&self, whole: bool) -> i32 {
         if whole || self.spec < self.available { self.spec } else { self.available }
     }
@@ -106,6 +111,15 @@ pub struct Counts {
     pub canary: i32,
     /// Pods of the stable revision.
     pub stable: i32,
+}
+
+/// The pods of older revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Others {
+    /// How many there are.
+    pub pods: i32,
+    /// They can go, so the others wait for them.
+    pub leave: bool,
 }
 
 /// The whole numbers of pods that come nearest to `weight` of `total`, with one extra pod when a surge allows it.
@@ -155,13 +169,13 @@ pub fn nearest(limits: &Limits, weight: Weight, total: Weight) -> Counts {
 }
 
 /// The next sizes of canary and stable on the way to `wish`, when traffic follows pods: never more than
-/// [`Limits::most`] pods, never fewer than [`Limits::fewest`] available ones, pods of older revisions leave first.
+/// [`Limits::most`] pods, never fewer than [`Limits::fewest`] available ones. Pods of older revisions leave first.
 pub fn next_counts(
     limits: &Limits,
     wish: Counts,
     canary: Option<Pods>,
     stable: Option<Pods>,
-    others: i32,
+    Others { pods: others, leave }: Others,
 ) -> Counts {
     let (canary_spec, stable_spec) = (canary.map_or(0, |pods| pods.spec), stable.map_or(0, |pods| pods.spec));
     let mut next = Counts { canary: canary_spec, stable: stable_spec };
@@ -175,8 +189,16 @@ pub fn next_counts(
     if canary.is_some() && canary_spec < wish.canary {
         next.canary = canary_spec.saturating_add(budget.min(wish.canary.saturating_sub(canary_spec)));
     }
-    if others > 0 {
-        return next;
+    if leave {
+        // Pods that serve nobody make room at once: waiting for older revisions could last for ever.
+        let without_idle = |next: i32, wish: i32, pods: Option<Pods>| match pods {
+            Some(pods) if pods.spec > wish => next.min(pods.serving().max(wish)),
+            _ => next,
+        };
+        return Counts {
+            canary: without_idle(next.canary, wish.canary, canary),
+            stable: without_idle(next.stable, wish.stable, stable),
+        };
     }
     let increasing = canary.is_none() || wish.canary >= canary_spec;
     let removable = canary
@@ -308,7 +330,7 @@ mod tests {
             ("a broken canary goes at once", limits(4, 1, 1), (0, 4), pods(2, 0), pods(3, 3), 0, (0, 3)),
         ] {
             let wish = Counts { canary: wish.0, stable: wish.1 };
-            let next = next_counts(&l, wish, canary, stable, others);
+            let next = next_counts(&l, wish, canary, stable, Others { pods: others, leave: others > 0 });
             assert_eq!((next.canary, next.stable), expected, "{name}");
         }
     }
@@ -322,7 +344,8 @@ mod tests {
             let l = limits(replicas, surge, unavailable.min(replicas));
             let wish = nearest(&l, Weight(weight), Weight(100));
             let pods = |spec: i32| Pods { spec, current: spec, available: spec * ready / 100 };
-            let next = next_counts(&l, wish, Some(pods(canary)), Some(pods(stable)), 0);
+            let none = Others { pods: 0, leave: false };
+            let next = next_counts(&l, wish, Some(pods(canary)), Some(pods(stable)), none);
             proptest::prop_assert!(next.canary >= 0 && next.stable >= 0);
             proptest::prop_assert!(next.canary + next.stable <= l.most().max(canary + stable));
         }

@@ -188,6 +188,11 @@ fn update(facts: &Facts, set: &ReplicaSet, replicas: i32, changes: &Changes) -> 
     let guards = patch.len();
     if replicas != set.pods.spec {
         patch.push(json!({"op": "test", "path": "/spec/replicas", "value": set.pods.spec}));
+        if replicas < set.pods.spec {
+            // Pods that became available since may be the ones that must stay. An absent count and null are the same.
+            let seen = if set.pods.available == 0 { Value::Null } else { json!(set.pods.available) };
+            patch.push(json!({"op": "test", "path": "/status/availableReplicas", "value": seen}));
+        }
         patch.push(json!({"op": "replace", "path": "/spec/replicas", "value": replicas}));
     }
     if is_current(facts, set) && set.min_ready_seconds != facts.rollout.spec.min_ready_seconds {

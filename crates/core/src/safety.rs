@@ -13,9 +13,6 @@ pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
         return false;
     }
     if !memory.aborted() {
-        if memory.status.aborted_at.is_some() {
-            retry(memory);
-        }
         return false;
     }
     memory.clear_pauses();
@@ -25,15 +22,6 @@ pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
         memory.status.aborted_at = Some(api_time(facts.world.now));
     }
     true
-}
-
-/// The user took the abort back: the attempt starts again and measures anew.
-fn retry(memory: &mut Memory) {
-    memory.status.aborted_at = None;
-    memory.status.canary.current_step_analysis_run_status = None;
-    memory.status.canary.current_background_analysis_run_status = None;
-    memory.progressed = true;
-    memory.retrying = true;
 }
 
 /// What an aborted rollout waits for once its traffic is back: a person.

@@ -3,11 +3,13 @@
 use crate::capacity;
 use crate::facts::Facts;
 use crate::gate::Gates;
-use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
-use crate::replica::{carrying, next_counts};
+use crate::memory::Memory;
+use crate::replica::{Others, Pods, carrying, next_counts};
+use crate::service::drained;
 use crate::strategy::{Deadline, Size};
 use crate::time::after;
 use crate::traffic;
+use crate::weights;
 use crate::world::ReplicaSet;
 
 /// Seconds that pods without traffic are kept for a fast way back, unless the Rollout says otherwise.
@@ -15,11 +17,10 @@ const SCALE_DOWN_DELAY_SECONDS: i32 = 30;
 
 /// Sizes of all ReplicaSets.
 pub(crate) fn sizes(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
-    let halted = !memory.aborted() && (facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS));
-    if halted {
+    if facts.rollout.spec.paused && !memory.aborted() {
         return Vec::new();
     }
-    if facts.routed() { routed(facts, memory, gates) } else { by_pods(facts, memory) }
+    if facts.routed() { routed(facts, memory, gates) } else { by_pods(facts, memory, gates) }
 }
 
 fn size(set: &ReplicaSet, replicas: i32, deadline: Deadline) -> Size {
@@ -46,29 +47,33 @@ fn distinct_stable<'w>(facts: &Facts<'w>) -> Option<&'w ReplicaSet> {
     facts.stable.filter(|stable| facts.new.is_none_or(|new| new.uid != stable.uid))
 }
 
-/// What the step asks for, and never less than the traffic that the canary still gets.
+/// What the step asks for, and never less than the traffic that the canary may still get.
 fn canary_size(facts: &Facts, memory: &Memory) -> i32 {
     let wanted = capacity::desired(facts, memory).canary;
-    if capacity::explicit_scale(facts, memory).is_some() {
+    let existing = facts.new_pods().spec;
+    if wanted >= existing || memory.fully_promoted() || memory.stable().is_empty() {
         return wanted;
     }
-    let shown =
-        facts.shown_split().map_or(0, |split| carrying(facts.limits.replicas, split.canary, facts.total));
-    let existing = facts.new_pods().spec;
-    wanted.max(shown.min(existing))
+    let Ok(split) = weights::in_force(facts, memory) else {
+        return existing;
+    };
+    let carried = match traffic::reaches_canary(facts, memory) {
+        true => carrying(facts.limits.replicas, split.canary, facts.total),
+        false => 0,
+    };
+    // A canary that the user sizes may have fewer pods than its traffic needs, and not none.
+    let least = if capacity::explicit_scale(facts, memory).is_some() { carried.min(1) } else { carried };
+    wanted.max(least.min(existing))
 }
 
 /// After an abort the canary keeps its pods until its traffic is observed gone and the delay has passed.
 fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &mut Gates) -> Size {
     let delay = facts.canary.abort_scale_down_delay_seconds.unwrap_or(SCALE_DOWN_DELAY_SECONDS);
-    if new.pods.spec == 0 {
-        return size(new, 0, Deadline::Keep);
-    }
-    if delay == 0 {
+    if new.pods.spec == 0 || delay == 0 {
         return size(new, new.pods.spec, Deadline::Keep);
     }
-    if let Err(waits_for) = traffic::drained(facts, memory, &new.hash) {
-        memory.wake_at(traffic::settled_at(facts, memory).max(facts.world.now));
+    if let Err((waits_for, until)) = drained(facts, memory, &new.hash) {
+        until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         gates.wait(&waits_for, "the canary is scaled down after its delay");
         return size(new, new.pods.spec, Deadline::Keep);
     }
@@ -93,20 +98,25 @@ fn delayed(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, delay: i64) -> 
     }
 }
 
+fn serving<'w>(sets: impl Iterator<Item = &'w ReplicaSet>) -> i32 {
+    sets.fold(0, |sum, set| sum.saturating_add(set.pods.serving()))
+}
+
+/// Older revisions go when nothing reaches them and enough pods are left without them.
 fn routed_others(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
-    let available: i32 = facts.replica_sets().fold(0, |sum, set| sum.saturating_add(set.pods.available));
-    let mut spare = available.saturating_sub(facts.limits.fewest());
+    let mut left = serving(facts.replica_sets());
     let delay = facts.canary.scale_down_delay_seconds.unwrap_or(SCALE_DOWN_DELAY_SECONDS);
     let most_delayed = facts.canary.scale_down_delay_revision_limit.unwrap_or(i32::MAX);
     let mut delayed_sets = 0_i32;
     let mut sizes = Vec::new();
     for set in facts.others.iter().filter(|set| set.pods.spec > 0) {
-        if let Err(waits_for) = traffic::drained(facts, memory, &set.hash) {
-            memory.wake_at(traffic::settled_at(facts, memory).max(facts.world.now));
+        if let Err((waits_for, until)) = drained(facts, memory, &set.hash) {
+            until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
             gates.wait(&waits_for, &format!("revision {} is scaled down", set.hash));
             continue;
         }
-        if spare < set.pods.available.min(1) {
+        let without = left.saturating_sub(set.pods.serving());
+        if without < facts.limits.fewest() && set.pods.serving() > 0 {
             gates.wait("enough pods of stable and canary to be available", "older revisions are scaled down");
             continue;
         }
@@ -118,7 +128,7 @@ fn routed_others(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<S
             size(set, 0, Deadline::Remove)
         };
         if size.replicas == 0 {
-            spare = spare.saturating_sub(set.pods.available);
+            left = without;
         }
         sizes.push(size);
     }
@@ -126,34 +136,69 @@ fn routed_others(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<S
 }
 
 /// Traffic follows pods: sizes move within surge and unavailability, older revisions leave first.
-fn by_pods(facts: &Facts, memory: &Memory) -> Vec<Size> {
-    let wish = capacity::desired(facts, memory);
-    let others_total: i32 = facts.others.iter().fold(0, |sum, set| sum.saturating_add(set.pods.spec));
+fn by_pods(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Vec<Size> {
     let stable = distinct_stable(facts);
+    let successor = if memory.aborted() { stable.map(|set| set.pods) } else { facts.new.map(|set| set.pods) };
+    let mut kept = |set: &ReplicaSet, replicas: i32| {
+        size(set, selected_keep_one(facts, memory, (set, replicas), successor, gates), Deadline::Remove)
+    };
+    let others: Vec<_> = others_by_pods(facts).into_iter().map(|(set, replicas)| (set, kept(set, replicas))).collect();
+    let pods = others.iter().fold(0_i32, |sum, (set, _)| sum.saturating_add(set.pods.spec));
+    let leave = others.iter().any(|(set, size)| (set.pods.spec, size.replicas) != (1, 1) || drains(facts, memory, set));
     let next = next_counts(
         &facts.limits,
-        wish,
+        capacity::desired(facts, memory),
         facts.new.map(|set| set.pods),
         stable.map(|set| set.pods),
-        others_total,
+        Others { pods, leave },
     );
-    let mut sizes = Vec::new();
-    sizes.extend(stable.map(|set| size(set, next.stable, Deadline::Remove)));
-    sizes.extend(facts.new.map(|set| size(set, next.canary, Deadline::Remove)));
-    sizes.extend(others_by_pods(facts));
+    let mut sizes: Vec<_> = others.into_iter().map(|(_, size)| size).collect();
+    sizes.extend(stable.map(|set| kept(set, next.stable)));
+    sizes.extend(facts.new.map(|set| kept(set, next.canary)));
     sizes
 }
 
+fn drains(facts: &Facts, memory: &Memory, set: &ReplicaSet) -> bool {
+    drained(facts, memory, &set.hash).is_ok()
+}
+
+/// The last pod behind a Service of the Rollout stays until the Service selects another revision, unless it is the only
+/// pod there is and may be, so that the first one of the next revision needs its place.
+fn selected_keep_one(
+    facts: &Facts,
+    memory: &Memory,
+    (set, replicas): (&ReplicaSet, i32),
+    successor: Option<Pods>,
+    gates: &mut Gates,
+) -> i32 {
+    if replicas > 0 || set.pods.spec == 0 || facts.limits.replicas == 0 {
+        return replicas;
+    }
+    let Err((waits_for, _)) = drained(facts, memory, &set.hash) else {
+        return replicas;
+    };
+    let all = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.spec));
+    let alone = all == set.pods.spec && successor.is_none_or(|pods| pods.spec == 0);
+    let crowded = alone && all >= facts.limits.most();
+    let named = [&facts.canary.canary_service, &facts.canary.stable_service].into_iter().flatten();
+    let seen = named.into_iter().all(|name| facts.service(name).is_some_and(|seen| seen.fresh().is_some()));
+    let leaving = memory.services.iter().any(|target| facts.selected(Some(&target.service)) == Some(&set.hash));
+    if crowded && seen && !leaving {
+        return replicas;
+    }
+    gates.wait(&waits_for, &format!("the last pod of revision {} goes", set.hash));
+    1
+}
+
 /// Unavailable pods of older revisions go first, then as many as availability allows, newest revision first.
-fn others_by_pods(facts: &Facts) -> Vec<Size> {
-    let available: i32 = facts.replica_sets().fold(0, |sum, set| sum.saturating_add(set.pods.available));
-    let mut spare = available.saturating_sub(facts.limits.fewest()).max(0);
+fn others_by_pods<'w>(facts: &Facts<'w>) -> Vec<(&'w ReplicaSet, i32)> {
+    let mut spare = serving(facts.replica_sets()).saturating_sub(facts.limits.fewest()).max(0);
     let mut sizes = Vec::new();
-    for set in facts.others.iter().filter(|set| set.pods.spec > 0) {
-        let healthy = set.pods.spec.min(set.pods.available);
+    for set in facts.others.iter().copied().filter(|set| set.pods.spec > 0) {
+        let healthy = set.pods.serving();
         let cut = spare.min(healthy);
         spare = spare.saturating_sub(cut);
-        sizes.push(size(set, healthy.saturating_sub(cut), Deadline::Remove));
+        sizes.push((set, healthy.saturating_sub(cut)));
     }
     sizes
 }

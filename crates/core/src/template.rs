@@ -40,8 +40,10 @@ fn fnv1a(start: u32, bytes: &[u8]) -> u32 {
 }
 
 fn encode(hash: u32) -> String {
-    let letter =
-        |digit: u8| ALPHABET.get(usize::from(digit) % ALPHABET.len()).copied().map_or('b', char::from);
+    let letter = |digit: u8| {
+        let index = usize::from(digit).checked_rem(ALPHABET.len());
+        index.and_then(|index| ALPHABET.get(index)).copied().map_or('b', char::from)
+    };
     hash.to_string().bytes().map(letter).collect()
 }
 

@@ -12,3 +12,6 @@ pub(crate) fn api_time(moment: Timestamp) -> Time {
 pub(crate) fn after(moment: Timestamp, seconds: i64) -> Timestamp {
     moment.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
+
+/// What is waited for, in words for people, and until when, if that is known.
+pub(crate) type Until = (String, Option<Timestamp>);

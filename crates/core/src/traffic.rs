@@ -1,179 +1,168 @@
 //! Decides the split: capacity before traffic, and back to stable before anything else.
 
-use jiff::Timestamp;
-
 use crate::capacity;
-use crate::facts::Facts;
+use crate::facts::{Change, Facts, Shown};
 use crate::gate::Gates;
-use crate::memory::Memory;
+use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
 use crate::replica::carrying;
 use crate::split::{Effective, Split, Weight};
 use crate::step;
-use crate::strategy::ServiceTarget;
-use crate::time::after;
-use crate::world::ReplicaSet;
+use crate::weights;
 
 /// The split for all routers; `None` leaves the routes alone because what they show cannot be judged.
-pub(crate) fn split(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Option<Split> {
-    if !facts.routed() {
+pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Split> {
+    if !facts.routed() || memory.stable().is_empty() {
         return None;
     }
     let weight = wanted_weight(facts, memory, gates)?;
     Some(Split::new(facts.total, weight))
 }
 
-fn wanted_weight(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Option<Weight> {
-    let shown = facts.shown_split().map(|split| split.canary);
-    if memory.fully_promoted() || memory.stable().is_empty() {
-        return if stable_service_follows(facts, memory) { Some(Weight(0)) } else { shown };
+fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {
+    let Some(shown) = facts.shown() else {
+        // Nothing can be read: what was recorded last bounds the way back, and nothing goes forward.
+        let known = memory.status.canary.weights.as_ref()?.canary.weight;
+        let known = Weight(u32::try_from(known).unwrap_or(0));
+        let (back, shown) = (memory.aborted() || memory.fully_promoted(), Shown { least: known, most: known });
+        return if back { toward_stable(facts, memory, Weight(0), shown, gates) } else { None };
+    };
+    match wish(facts, memory) {
+        Wish::Stay => held(shown),
+        Wish::Weight(target) if target > shown.least && halted(facts, memory) => held(shown),
+        Wish::Weight(target) if target > shown.least => toward_canary(facts, memory, target, shown, gates),
+        Wish::Weight(target) => toward_stable(facts, memory, target, shown, gates),
     }
-    if memory.aborted() {
-        return Some(abort_weight(facts, shown, gates));
+}
+
+/// Nothing goes forward while a person holds the rollout, or has to decide about an analysis.
+fn halted(facts: &Facts, memory: &Memory) -> bool {
+    facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS)
+}
+
+/// Every router keeps what it has: nothing is written while they differ.
+fn held(shown: Shown) -> Option<Weight> {
+    (shown.least == shown.most).then_some(shown.least)
+}
+
+enum Wish {
+    Stay,
+    Weight(Weight),
+}
+
+fn wish(facts: &Facts, memory: &Memory) -> Wish {
+    if memory.fully_promoted() || memory.aborted() || !reaches_canary(facts, memory) {
+        return Wish::Weight(Weight(0));
     }
-    if facts.new_pods().available == 0 || !canary_service_follows(facts) {
-        return Some(Weight(0));
+    if facts.new_pods().serving() == 0 {
+        return Wish::Weight(Weight(0));
     }
     if memory.promoting_fully() {
-        return shown;
+        return Wish::Stay;
     }
-    let Some(index) = memory.step() else {
-        return Some(Weight(0));
-    };
-    let wish = if !capacity::canary_ready(facts, memory) {
-        step::weight_within(facts.steps, index)
-    } else if index < facts.steps.len() {
-        step::weight_within(facts.steps, index.saturating_add(1))
-    } else {
-        facts.total
-    };
-    Some(carried_by_stable(facts, wish, shown, gates))
+    Wish::Weight(step_weight(facts, memory))
 }
 
-/// The rest of the traffic needs ready pods of stable; without them the split stays as it is.
-fn carried_by_stable(facts: &Facts, wish: Weight, shown: Option<Weight>, gates: &mut Gates) -> Weight {
-    let rest = Weight(facts.total.0.saturating_sub(wish.0));
-    let needed = carrying(facts.limits.replicas, rest, facts.total);
-    if facts.stable_pods().available >= needed {
-        return wish;
-    }
-    gates.wait(
-        &format!("{needed} stable pods to be available for {rest} of {} parts of the traffic", facts.total),
-        "the weight moves",
-    );
-    shown.unwrap_or(Weight(0))
-}
-
-/// Back to stable at once when stable can carry it within `maxUnavailable`; else as much as its ready pods carry, the
-/// rest as they come. A canary without ready pods gets nothing in any case.
-fn abort_weight(facts: &Facts, shown: Option<Weight>, gates: &mut Gates) -> Weight {
-    let stable = facts.stable_pods().available;
-    let enough = facts.limits.fewest().max(1);
-    if stable >= enough || facts.new_pods().available == 0 || facts.limits.replicas == 0 {
+/// The weight that the current step asks for; none while it wants the canary to have no pods.
+pub(crate) fn step_weight(facts: &Facts, memory: &Memory) -> Weight {
+    if capacity::desired(facts, memory).canary == 0 {
         return Weight(0);
     }
-    let total = i64::from(facts.total.0);
-    let carried =
-        total.saturating_mul(i64::from(stable)).checked_div(i64::from(facts.limits.replicas)).unwrap_or(0);
-    let rest = Weight(u32::try_from(total.saturating_sub(carried)).unwrap_or(0));
+    match memory.step() {
+        None => Weight(0),
+        Some(index) if index < facts.steps.len() => step::weight_within(facts.steps, index.saturating_add(1)),
+        Some(_) => facts.total,
+    }
+}
+
+/// More traffic for the canary: when its pods are ready for it, and when the last change is sure to have arrived.
+fn toward_canary(
+    facts: &Facts,
+    memory: &mut Memory,
+    target: Weight,
+    shown: Shown,
+    gates: &mut Gates,
+) -> Option<Weight> {
+    if let Some(Effective::Unknown(why)) = facts.effective() {
+        gates.wait(&format!("the router: {why}"), "the weight moves");
+        return held(shown);
+    }
+    if !capacity::canary_ready(facts, memory) {
+        return held(shown);
+    }
+    // A router that has moved already is followed by the others at once.
+    if shown.most < target
+        && let Err(until) = weights::settled(facts, memory, Change::Any)
+    {
+        memory.wake_after(facts.world.now, until);
+        gates.wait("the data plane to follow the last change", &format!("the weight moves to {target}"));
+        return held(shown);
+    }
+    Some(target)
+}
+
+/// Less traffic for the canary: as soon as stable can carry it within `maxUnavailable`; else as much as the ready pods of
+/// stable carry. A canary without ready pods keeps nothing in any case.
+fn toward_stable(
+    facts: &Facts,
+    memory: &mut Memory,
+    target: Weight,
+    shown: Shown,
+    gates: &mut Gates,
+) -> Option<Weight> {
+    if shown.most == target {
+        return Some(target);
+    }
+    if !stable_service_follows(facts, memory) {
+        gates.wait("the stable Service to select the stable revision", "traffic moves to it");
+        return held(shown);
+    }
+    let carrier = weights::behind_canary(facts, memory).map(str::to_owned);
+    let carrier = carrier.as_deref();
+    if memory.fully_promoted()
+        && carrier == Some(memory.stable())
+        && matches!(facts.effective(), Some(Effective::Applied(_)))
+        && let Err(until) = weights::settled(facts, memory, Change::Any)
+    {
+        // Both sides are the same revision by now; the way back can wait until the endpoints have surely changed.
+        memory.wake_after(facts.world.now, until);
+        gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
+        return held(shown);
+    }
+    let stable = facts.by_hash(memory.stable()).map_or(0, |set| set.pods.serving());
+    let carrier_serves = carrier.is_none_or(|hash| facts.by_hash(hash).is_some_and(|set| set.pods.serving() > 0));
+    let rest = Weight(facts.total.0.saturating_sub(target.0));
+    let enough = carrying(facts.limits.fewest().max(1), rest, facts.total).min(facts.limits.replicas);
+    if stable >= enough || !carrier_serves {
+        return Some(target);
+    }
     gates.wait(
-        &format!("{enough} stable pods to be available to take all traffic back"),
-        "the canary gets no traffic",
+        &format!("{enough} stable pods to be available for {rest} of {} parts of the traffic", facts.total),
+        "the rest of it leaves the canary",
     );
-    rest.min(shown.unwrap_or(rest))
+    Some(beyond(facts, stable).max(target).min(shown.least))
+}
+
+/// What so many pods of stable cannot carry.
+fn beyond(facts: &Facts, stable: i32) -> Weight {
+    let total = i64::from(facts.total.0);
+    let carried = total.saturating_mul(i64::from(stable)).checked_div(i64::from(facts.limits.replicas));
+    Weight(u32::try_from(total.saturating_sub(carried.unwrap_or(total))).unwrap_or(0))
 }
 
 /// The Service with the weight of stable selects the stable revision, so that weight on it is weight on stable.
 fn stable_service_follows(facts: &Facts, memory: &Memory) -> bool {
-    let Some(service) = facts.canary.stable_service.as_deref() else {
+    let Some(service) = facts.canary.stable_service.as_deref().filter(|_| !facts.by_subsets()) else {
         return true;
     };
-    !memory.stable().is_empty() && facts.selected(Some(service)) == Some(memory.stable())
-}
-
-/// The canary Service selects the canary: weight on it would else go to another revision.
-fn canary_service_follows(facts: &Facts) -> bool {
-    match facts.canary.canary_service.as_deref() {
-        None => true,
-        Some(service) => facts.selected(Some(service)) == Some(facts.current_hash.as_str()),
+    match facts.service(service).map(crate::seen::Seen::last_known) {
+        Some(Some(service)) => service.hash.as_deref() == Some(memory.stable()),
+        // It cannot be read. Nothing of ours points it elsewhere while an attempt is on its way.
+        _ => memory.aborted(),
     }
 }
 
-/// What the Services should select. A Service is pointed at a revision only when that has ready pods for the traffic
-/// which the Service carries.
-pub(crate) fn services(facts: &Facts, memory: &Memory) -> Vec<ServiceTarget> {
-    let shown = facts.shown_split();
-    let canary_weight = shown.as_ref().map(|split| split.canary);
-    let stable_weight = shown.as_ref().map(Split::stable);
-    let stable_role = facts.replica_sets().find(|set| set.hash == memory.stable());
-    let canary_role = if memory.aborted() { stable_role } else { facts.new };
-    let wanted = [
-        (facts.canary.stable_service.as_deref(), stable_role, stable_weight),
-        (facts.canary.canary_service.as_deref(), canary_role, canary_weight),
-    ];
-    wanted.into_iter().filter_map(|(service, set, weight)| target(facts, service?, set?, weight)).collect()
-}
-
-fn target(facts: &Facts, name: &str, set: &ReplicaSet, weight: Option<Weight>) -> Option<ServiceTarget> {
-    let service = facts.service(name)?.fresh()?;
-    if service.hash.as_deref() == Some(set.hash.as_str())
-        && service.managed_by.as_deref() == Some(facts.name())
-    {
-        return None;
-    }
-    let ready = if service.managed_by.is_none() && service.hash.as_deref() != Some(set.hash.as_str()) {
-        set.fully_available()
-    } else {
-        let needed = match weight {
-            Some(weight) if facts.routed() => carrying(facts.limits.replicas, weight, facts.total).max(1),
-            _ => 1,
-        };
-        set.pods.available >= needed
-    };
-    ready.then(|| ServiceTarget { service: name.to_owned(), hash: set.hash.clone() })
-}
-
-/// The moment from which a split that nobody confirms may be taken as followed by the data plane.
-pub(crate) fn settled_at(facts: &Facts, memory: &Memory) -> Timestamp {
-    let bound = facts.propagation_seconds();
-    let applied = memory.status.canary.weights.as_ref().and_then(|weights| weights.applied_at.as_ref());
-    match applied {
-        _ if bound == 0 => Timestamp::MIN,
-        Some(applied) => after(applied.0, bound),
-        None => after(facts.world.now, bound),
-    }
-}
-
-/// Proof that no traffic can reach a revision; only [`drained`] makes one.
-pub(crate) struct DrainPermit(());
-
-/// A permit to take capacity from `hash`: every router says that it gets nothing, and has had time to make it true.
-pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<DrainPermit, String> {
-    if !facts.routed() {
-        return Ok(DrainPermit(()));
-    }
-    let split = match facts.effective() {
-        Some(Effective::Applied(split)) => split,
-        Some(Effective::Pending(_)) => return Err("the router to confirm the split".to_owned()),
-        Some(Effective::Unknown(why)) => return Err(format!("the router: {why}")),
-        None => return Err("a report of the router".to_owned()),
-    };
-    let carriers = [
-        (facts.canary.canary_service.as_deref(), split.canary),
-        (facts.canary.stable_service.as_deref(), split.stable()),
-    ];
-    for (service, weight) in carriers {
-        let Some(name) = service else { continue };
-        let selected = facts.service(name).and_then(|seen| seen.fresh());
-        let Some(selected) = selected else {
-            return Err(format!("Service {name} to be readable"));
-        };
-        if weight.0 > 0 && selected.hash.as_deref() == Some(hash) {
-            return Err(format!("Service {name} (weight {weight}) to stop selecting revision {hash}"));
-        }
-    }
-    let settled = settled_at(facts, memory);
-    if facts.world.now < settled {
-        return Err("the data plane to follow the new weight".to_owned());
-    }
-    Ok(DrainPermit(()))
+/// Weight on the canary reaches the canary, and not a revision before it.
+pub(crate) fn reaches_canary(facts: &Facts, memory: &Memory) -> bool {
+    let named = facts.by_subsets() || facts.canary.canary_service.is_some();
+    !named || weights::behind_canary(facts, memory) == Some(&facts.current_hash)
 }

@@ -134,11 +134,17 @@ pub struct AnalysisRun {
     pub terminating: bool,
     /// `status.phase`.
     pub phase: AnalysisPhase,
-    /// `status.message`.
+    /// `status.message`; of a running run it says why the run holds, and is empty while it measures.
     pub message: String,
 }
 
 impl AnalysisRun {
+    /// Why a running run cannot measure at the moment: unknown is neither good nor bad.
+    pub fn holding(&self) -> Option<&str> {
+        let holds = self.phase == AnalysisPhase::Running && !self.terminating && !self.message.is_empty();
+        holds.then_some(self.message.as_str())
+    }
+
     /// It will not change any more.
     pub fn completed(&self) -> bool {
         !matches!(self.phase, AnalysisPhase::Unset | AnalysisPhase::Pending | AnalysisPhase::Running)

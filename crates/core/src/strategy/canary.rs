@@ -1,11 +1,12 @@
 //! Decides the canary strategy: when a step is done, when the canary becomes stable, and what is wanted meanwhile.
 //! A rolling update is a canary without steps.
 
+use jiff::Timestamp;
 use serin_api::CanaryStep;
 
 use crate::analysis::{self, StepVerdict};
 use crate::capacity;
-use crate::facts::Facts;
+use crate::facts::{Change, Facts};
 use crate::gate::Gates;
 use crate::journal::Journal;
 use crate::memory::{CANARY_PAUSE_STEP, INCONCLUSIVE_ANALYSIS, Memory, last_index};
@@ -14,13 +15,14 @@ use crate::split::Effective;
 use crate::step;
 use crate::time::after;
 use crate::traffic;
+use crate::weights;
 
 /// Moves the memory on by at most one step. Safety has been looked at before: an aborted attempt does not come here.
 pub(crate) fn advance(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
     if let Some(reason) = promotion(facts, memory, gates) {
         return promote(facts, memory, &reason);
     }
-    if memory.fully_promoted() || memory.stable().is_empty() {
+    if memory.fully_promoted() {
         return;
     }
     if memory.promoting_fully() {
@@ -28,6 +30,9 @@ pub(crate) fn advance(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
     }
     if facts.rollout.spec.paused {
         gates.hold("spec.paused is true", "resume with `kubectl serin promote`");
+        return;
+    }
+    if memory.stable().is_empty() {
         return;
     }
     let Some(current) = memory.step().and_then(|index| Some((index, facts.steps.get(index)?))) else {
@@ -52,10 +57,7 @@ fn step_state(
     gates: &mut Gates,
 ) -> StepState {
     if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
-        gates.hold(
-            "a decision about an inconclusive analysis",
-            "`kubectl serin promote` measures again, `abort` takes back",
-        );
+        gate_of_inconclusive(gates);
         return StepState::Waiting;
     }
     if let Some(pause) = &step.pause {
@@ -69,9 +71,17 @@ fn step_state(
     } else {
         let capacity = capacity::at_desired(facts, memory, gates);
         let weight_moves = step.set_weight.is_some();
-        capacity && (!weight_moves || traffic_in_force(facts, memory, index, gates))
+        capacity && (!weight_moves || traffic_in_force(facts, memory, gates))
     };
+    let done = done && !analysis::held(facts, memory, gates);
     if done { StepState::Done } else { StepState::Waiting }
+}
+
+fn gate_of_inconclusive(gates: &mut Gates) {
+    gates.hold(
+        "a decision about an inconclusive analysis",
+        "`kubectl serin promote` measures again, `abort` takes back",
+    );
 }
 
 fn pause_state(
@@ -88,21 +98,28 @@ fn pause_state(
         return StepState::Waiting;
     };
     let Some(Ok(seconds)) = duration else {
-        gates.hold_since(
-            "a person at an indefinite pause step",
-            pause.start_time.0,
-            "`kubectl serin promote` goes on",
-        );
+        gate_of_person(pause.start_time.0, gates);
         return StepState::Waiting;
     };
     let until = after(pause.start_time.0, seconds);
     if facts.world.now >= until {
+        if analysis::held(facts, memory, gates) {
+            return StepState::Waiting;
+        }
         memory.clear_pauses();
         return StepState::Done;
     }
-    memory.wake_at(until);
-    gates.until("the pause step", pause.start_time.0, until, "the next step begins");
+    gate_of_pause(memory, pause.start_time.0, until, gates);
     StepState::Waiting
+}
+
+fn gate_of_person(since: Timestamp, gates: &mut Gates) {
+    gates.hold_since("a person at an indefinite pause step", since, "`kubectl serin promote` goes on");
+}
+
+fn gate_of_pause(memory: &mut Memory, since: Timestamp, until: Timestamp, gates: &mut Gates) {
+    memory.wake_at(until);
+    gates.until("the pause step", since, until, "the next step begins");
 }
 
 /// A pause begins when its step is reached; the step before it has proven capacity and traffic.
@@ -116,32 +133,36 @@ fn begin_pause(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
     if memory.paused_for(CANARY_PAUSE_STEP) || memory.resumed() {
         return;
     }
-    if facts.new.is_none_or(|set| capacity::desired(facts, memory).canary > 0 && set.pods.available == 0) {
+    if facts.new.is_none_or(|set| capacity::desired(facts, memory).canary > 0 && set.pods.serving() == 0) {
+        gates.wait("a canary pod to be available", "the pause step begins");
         return;
     }
     memory.pause(CANARY_PAUSE_STEP, facts.world.now);
-    let _ = pause_state(facts, memory, pause.duration_seconds(), gates);
+    match pause.duration_seconds() {
+        // Even a pause of no length is written down first: the next plan ends it.
+        Some(Ok(seconds)) if seconds > 0 => {
+            gate_of_pause(memory, facts.world.now, after(facts.world.now, seconds), gates);
+        }
+        Some(Ok(_)) => {}
+        _ => gate_of_person(facts.world.now, gates),
+    }
 }
 
 /// The weight of the step is in force on every router, for as long as an unconfirmed change may take.
-fn traffic_in_force(facts: &Facts, memory: &mut Memory, index: usize, gates: &mut Gates) -> bool {
-    if !facts.routed() {
+fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bool {
+    let none = capacity::desired(facts, memory).canary == 0;
+    if !facts.routed() || none {
         return true;
     }
-    let wanted = step::weight_within(facts.steps, index.saturating_add(1));
+    let wanted = traffic::step_weight(facts, memory);
     match facts.effective() {
         Some(Effective::Applied(split)) if split.canary == wanted => {
-            let settled = traffic::settled_at(facts, memory);
-            if facts.world.now >= settled {
+            let Err(until) = weights::settled(facts, memory, Change::Weight) else {
                 return true;
-            }
-            memory.wake_at(settled);
-            gates.until(
-                "the data plane to follow the new weight",
-                facts.world.now,
-                settled,
-                "the step is done",
-            );
+            };
+            memory.wake_after(facts.world.now, until);
+            let waits_for = format!("the data plane to follow weight {wanted}");
+            gates.until(&waits_for, facts.world.now, until, "the step is done");
             false
         }
         Some(Effective::Unknown(why)) => {
@@ -167,7 +188,7 @@ fn complete(facts: &Facts, memory: &mut Memory, (index, done): (usize, &CanarySt
 }
 
 /// Why the current revision becomes stable now, if it does.
-fn promotion(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Option<String> {
+fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<String> {
     let new = facts.new?;
     if memory.stable().is_empty() {
         let scaled = new.pods.spec == facts.limits.replicas;
@@ -179,19 +200,29 @@ fn promotion(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Option<String
     let steps_done = memory.status.current_step_index == last_index(facts);
     let reason = if memory.promoting_fully() {
         "Full promotion requested".to_owned()
-    } else if steps_done && !facts.rollout.spec.paused {
+    } else if steps_done && may_complete(facts, memory, gates) {
         format!("Completed all {} canary steps", facts.steps.len())
     } else {
         return None;
     };
-    if new.pods.available < facts.limits.replicas {
+    if new.pods.serving() < facts.limits.replicas {
         gates.wait(
             &format!("{} pods of revision {} to be available", facts.limits.replicas, new.hash),
             "it becomes stable",
         );
         return None;
     }
-    Some(reason)
+    let moved = memory.promoting_fully() || facts.steps.is_empty();
+    (moved || traffic_in_force(facts, memory, gates)).then_some(reason)
+}
+
+/// Neither a person nor an analysis holds the rollout after its last step.
+fn may_complete(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
+    if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
+        gate_of_inconclusive(gates);
+        return false;
+    }
+    !facts.rollout.spec.paused && !analysis::held(facts, memory, gates)
 }
 
 fn promote(facts: &Facts, memory: &mut Memory, reason: &str) {

@@ -1,0 +1,147 @@
+//! Decides what Services select, and proves that a revision gets no traffic any more.
+
+use crate::capacity;
+use crate::facts::{Change, Facts};
+use crate::memory::Memory;
+use crate::replica::carrying;
+use crate::seen::Seen;
+use crate::split::{Effective, Weight};
+use crate::strategy::ServiceTarget;
+use crate::time::Until;
+use crate::weights;
+use crate::world::ReplicaSet;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Canary,
+    Stable,
+}
+
+/// What the Services should select. A Service is pointed at a revision only when that has ready pods for the traffic
+/// which the Service carries; the canary Service goes to a new revision only while it carries nothing.
+pub(crate) fn targets(facts: &Facts, memory: &Memory) -> Vec<ServiceTarget> {
+    let wanted = [
+        (Role::Stable, facts.canary.stable_service.as_deref(), stable_role(facts, memory)),
+        (Role::Canary, facts.canary.canary_service.as_deref(), canary_role(facts, memory)),
+    ];
+    let targets = wanted.into_iter().filter_map(|(role, name, set)| {
+        let (name, set) = (name?, set?);
+        let service = facts.service(name)?.fresh()?;
+        let selects = service.hash.as_deref() == Some(set.hash.as_str());
+        let managed = service.managed_by.as_deref() == Some(facts.name());
+        if selects && managed {
+            return None;
+        }
+        let adopted = service.managed_by.is_none() && facts.limits.replicas > 0;
+        let may = selects || (!adopted || set.fully_available()) && may_select(facts, memory, role, set);
+        may.then(|| ServiceTarget { service: name.to_owned(), hash: set.hash.clone() })
+    });
+    targets.collect()
+}
+
+/// The stable Service follows stable. Without a router it follows the pods: when all of them are to be of the new
+/// revision, it goes there before stable has lost its last one.
+fn stable_role<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w ReplicaSet> {
+    let stable = facts.by_hash(memory.stable());
+    let leaving = !facts.routed()
+        && !memory.aborted()
+        && !memory.stable().is_empty()
+        && capacity::desired_weight(facts, memory) == facts.total;
+    let ready = facts.new_pods().serving() >= facts.limits.fewest().max(1.min(facts.limits.replicas));
+    if leaving && ready { facts.new } else { stable }
+}
+
+/// The canary Service follows the new revision, after an abort stable. Without a router it is with stable while the canary
+/// is to have no pods, and leaves a superseded revision for stable, whose pods are there already.
+fn canary_role<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w ReplicaSet> {
+    let stable = facts.by_hash(memory.stable());
+    if memory.aborted() {
+        return stable;
+    }
+    if facts.routed() {
+        return facts.new;
+    }
+    let selected = facts.selected(facts.canary.canary_service.as_deref());
+    let superseded = selected.is_some_and(|hash| hash != facts.current_hash && hash != memory.stable());
+    let without = capacity::desired(facts, memory).canary == 0 && facts.limits.replicas > 0;
+    if without || superseded && facts.new_pods().serving() == 0 { stable } else { facts.new }
+}
+
+fn may_select(facts: &Facts, memory: &Memory, role: Role, set: &ReplicaSet) -> bool {
+    let one = 1.min(facts.limits.replicas);
+    if !facts.routed() {
+        return set.pods.serving() >= one;
+    }
+    let fewest = facts.limits.fewest().max(one);
+    match role {
+        Role::Stable => {
+            let least = facts.shown().map_or(Weight(0), |shown| shown.least);
+            let rest = Weight(facts.total.0.saturating_sub(least.0));
+            set.pods.serving() >= carrying(fewest, rest, facts.total).max(one)
+        }
+        Role::Canary if set.hash == memory.stable() => set.pods.serving() >= fewest,
+        Role::Canary => {
+            let idle = matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0));
+            idle && weights::settled(facts, memory, Change::Any).is_ok() && set.pods.serving() >= one
+        }
+    }
+}
+
+/// The stable Service selects the stable revision, as far as it is known.
+pub(crate) fn stable_follows(facts: &Facts, stable: &str) -> bool {
+    let name = facts.canary.stable_service.as_deref();
+    name.is_none_or(|name| match facts.service(name).map(Seen::last_known) {
+        Some(Some(service)) => service.hash.as_deref() == Some(stable),
+        _ => false,
+    })
+}
+
+/// Proof that no traffic can reach a revision; only [`drained`] makes one.
+pub(crate) struct DrainPermit(());
+
+/// A permit to take the last capacity from `hash`: no Service of the Rollout that carries traffic selects it, and every
+/// router says so and has had time to make it true.
+///
+/// # Errors
+/// What is waited for, for people, and until when, if that is known.
+pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<DrainPermit, Until> {
+    if !facts.routed() {
+        for name in [&facts.canary.canary_service, &facts.canary.stable_service].into_iter().flatten() {
+            unselected(facts, name, hash)?;
+        }
+        return Ok(DrainPermit(()));
+    }
+    let split = weights::in_force(facts, memory)?;
+    if facts.by_subsets() {
+        let carried = [
+            (weights::behind_canary(facts, memory), split.canary),
+            (weights::behind_stable(facts, memory), split.stable()),
+        ];
+        // A subset that selects no revision reaches the pods of all of them.
+        let reaches = |carrier: Option<&str>| carrier.is_none_or(|carrier| carrier == hash);
+        return match carried.into_iter().find(|(carrier, weight)| weight.0 > 0 && reaches(*carrier)) {
+            Some((_, weight)) => Err((format!("weight {weight} to leave revision {hash}"), None)),
+            None => Ok(DrainPermit(())),
+        };
+    }
+    let carriers =
+        [(&facts.canary.canary_service, split.canary), (&facts.canary.stable_service, split.stable())];
+    for (name, weight) in carriers {
+        if let Some(name) = name.as_deref().filter(|_| weight.0 > 0) {
+            unselected(facts, name, hash)?;
+        }
+    }
+    Ok(DrainPermit(()))
+}
+
+fn unselected(facts: &Facts, name: &str, hash: &str) -> Result<(), Until> {
+    let wait = |text: String| Err((text, None));
+    match facts.service(name) {
+        Some(Seen::Fresh(service)) if service.hash.as_deref() == Some(hash) => {
+            wait(format!("Service {name} to stop selecting revision {hash}"))
+        }
+        Some(Seen::Fresh(_)) => Ok(()),
+        Some(Seen::Stale(_)) => wait(format!("Service {name} to be seen as it was written")),
+        Some(Seen::Absent | Seen::Failed(_)) | None => wait(format!("Service {name} to be readable")),
+    }
+}

@@ -1,0 +1,189 @@
+//! Performs writes on a World as the API server does: defaults are filled in, preconditions are checked.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use serin_api::{AnalysisPhase, label};
+use serin_core::replica::Pods;
+use serin_core::world::{AnalysisRun, ReplicaSet, World};
+use serin_core::write::{Effect, Write};
+
+use crate::json_patch;
+
+/// Why a write was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is an object of that name.
+    Exists,
+    /// There is no such object.
+    Missing,
+    /// A precondition does not hold.
+    Precondition(String),
+    /// The patch has no precondition at all: the shell does not send it.
+    Unguarded,
+}
+
+/// Does one write. `number` makes the uid of a created object.
+///
+/// # Errors
+/// Why not.
+pub fn perform(world: &mut World, write: &Write, number: u64) -> Result<(), Refusal> {
+    if let Effect::JsonPatch(operations) = &write.effect
+        && !operations.iter().any(|operation| operation["op"] == "test")
+    {
+        return Err(Refusal::Unguarded);
+    }
+    match write.object.kind.as_str() {
+        "ReplicaSet" => replica_set(world, write, number),
+        "AnalysisRun" => analysis_run(world, write, number),
+        "Rollout" => rollout(world, write),
+        other => Err(Refusal::Precondition(format!("no such kind here: {other}"))),
+    }
+}
+
+fn replica_set(world: &mut World, write: &Write, number: u64) -> Result<(), Refusal> {
+    let name = &write.object.name;
+    let found = world.replica_sets.iter().position(|set| set.name == *name);
+    match (&write.effect, found) {
+        (Effect::Create(_), Some(_)) => Err(Refusal::Exists),
+        (Effect::Create(object), None) => {
+            world.replica_sets.push(created_set(object, world.now, number));
+            Ok(())
+        }
+        (_, None) => Err(Refusal::Missing),
+        (Effect::Delete { uid }, Some(index)) => {
+            precondition(&world.replica_sets[index].uid, uid)?;
+            world.replica_sets.remove(index);
+            Ok(())
+        }
+        (Effect::JsonPatch(operations), Some(index)) => patch_set(&mut world.replica_sets[index], operations),
+        (Effect::Apply(_), Some(_)) => Err(Refusal::Precondition("nothing is applied here".to_owned())),
+    }
+}
+
+fn precondition(found: &str, wanted: &str) -> Result<(), Refusal> {
+    if found == wanted { Ok(()) } else { Err(Refusal::Precondition(format!("uid is {found}"))) }
+}
+
+fn created_set(object: &Value, now: Timestamp, number: u64) -> ReplicaSet {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let count = |path: &str| {
+        let count = object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    ReplicaSet {
+        name: text("/metadata/name"),
+        uid: format!("uid-{number}"),
+        hash: text(&format!("/metadata/labels/{}", label::POD_TEMPLATE_HASH)),
+        created: whole_seconds(now),
+        annotations: strings(object.pointer("/metadata/annotations")),
+        template: defaulted(object.pointer("/spec/template").cloned().unwrap_or_default()),
+        pods: Pods { spec: count("/spec/replicas"), ..Pods::default() },
+        ready: 0,
+        min_ready_seconds: count("/spec/minReadySeconds"),
+        failure: None,
+        deleting: false,
+    }
+}
+
+fn whole_seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
+fn strings(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {
+    let entries = value.and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// What the API server adds to a pod template; enough of it to tell a stored template from a written one.
+pub(crate) fn defaulted(mut template: Value) -> Value {
+    let fill = |object: &mut Value, fields: Value| {
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            if object.get(key).is_none() {
+                object[key] = value.clone();
+            }
+        }
+    };
+    fill(
+        &mut template["spec"],
+        json!({"dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler",
+               "securityContext": {}, "terminationGracePeriodSeconds": 30}),
+    );
+    for container in template["spec"]["containers"].as_array_mut().into_iter().flatten() {
+        fill(
+            container,
+            json!({"imagePullPolicy": "IfNotPresent", "resources": {},
+                   "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}),
+        );
+    }
+    template
+}
+
+fn patch_set(set: &mut ReplicaSet, operations: &[Value]) -> Result<(), Refusal> {
+    let mut object = json!({
+        "metadata": {"uid": set.uid},
+        "spec": {"replicas": set.pods.spec, "minReadySeconds": set.min_ready_seconds},
+        "status": {},
+    });
+    if !set.annotations.is_empty() {
+        object["metadata"]["annotations"] = json!(set.annotations);
+    }
+    if set.pods.available > 0 {
+        object["status"]["availableReplicas"] = json!(set.pods.available);
+    }
+    json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
+    let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    set.pods.spec = i32::try_from(number("/spec/replicas")).unwrap_or(0);
+    set.min_ready_seconds = i32::try_from(number("/spec/minReadySeconds")).unwrap_or(0);
+    set.annotations = strings(object.pointer("/metadata/annotations"));
+    Ok(())
+}
+
+fn analysis_run(world: &mut World, write: &Write, number: u64) -> Result<(), Refusal> {
+    let name = &write.object.name;
+    let found = world.analysis_runs.iter().position(|run| run.name == *name);
+    match (&write.effect, found) {
+        (Effect::Create(_), Some(_)) => Err(Refusal::Exists),
+        (Effect::Create(object), None) => {
+            world.analysis_runs.push(AnalysisRun {
+                name: name.clone(),
+                uid: format!("uid-{number}"),
+                labels: strings(object.pointer("/metadata/labels")),
+                created: whole_seconds(world.now),
+                terminating: false,
+                phase: AnalysisPhase::Unset,
+                message: String::new(),
+            });
+            Ok(())
+        }
+        (_, None) => Err(Refusal::Missing),
+        (Effect::Delete { uid }, Some(index)) => {
+            precondition(&world.analysis_runs[index].uid, uid)?;
+            world.analysis_runs.remove(index);
+            Ok(())
+        }
+        (Effect::JsonPatch(operations), Some(index)) => {
+            let run = &mut world.analysis_runs[index];
+            let mut object = json!({"metadata": {"uid": run.uid}, "spec": {"terminate": run.terminating}});
+            json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
+            run.terminating = object["spec"]["terminate"] == true;
+            Ok(())
+        }
+        (Effect::Apply(_), Some(_)) => Err(Refusal::Precondition("nothing is applied here".to_owned())),
+    }
+}
+
+fn rollout(world: &mut World, write: &Write) -> Result<(), Refusal> {
+    let Effect::JsonPatch(operations) = &write.effect else {
+        return Err(Refusal::Precondition("a Rollout is only patched".to_owned()));
+    };
+    let mut object = serde_json::to_value(&world.rollout).unwrap_or_default();
+    json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
+    let changed: serin_api::Rollout =
+        serde_json::from_value(object).map_err(|error| Refusal::Precondition(error.to_string()))?;
+    let spec_changed = changed.spec != world.rollout.spec;
+    world.rollout = changed;
+    if spec_changed {
+        world.rollout.metadata.generation = world.rollout.metadata.generation.map(|generation| generation + 1);
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Judges the simulated cluster after everything that happens: what must never be, on the true state.
+
+use std::collections::BTreeMap;
+
+use serin_api::RolloutStatus;
+use serin_core::replica::carrying;
+use serin_core::split::Weight;
+use serin_core::world::{ReplicaSet, World};
+use serin_core::{Plan, plan};
+
+use super::pod::image;
+use super::traffic::Flow;
+use super::truth::Object;
+use super::Cluster;
+use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
+
+/// What is remembered to judge the next moment, and what was found.
+#[derive(Default)]
+pub(crate) struct Laws {
+    pub(crate) plans: u64,
+    pub(crate) violations: Vec<String>,
+    flows: BTreeMap<String, (Flow, i32)>,
+    services: BTreeMap<String, (Option<String>, i32)>,
+    /// Weights of the routes since a plan has known of the abort.
+    aborted: Option<Vec<u32>>,
+}
+
+impl Cluster {
+    pub(super) fn violation(&mut self, text: String) {
+        self.tell(|| format!("VIOLATION: {text}"));
+        self.laws.violations.push(text);
+    }
+
+    /// After every event. `ours`: what happened follows from a write of the process.
+    pub(super) fn judge(&mut self, ours: bool, lowered: bool) {
+        self.judge_flows(ours);
+        self.judge_services(ours);
+        self.judge_abort();
+        if lowered {
+            self.judge_availability();
+        }
+    }
+
+    /// Pods that a share of traffic needs: what was asked for at least within the last two minutes counts. Stable may
+    /// miss as many as may be unavailable. A canary that the user sizes himself needs one.
+    fn needed(&self, flow: &Flow) -> i32 {
+        let (replicas, fewest) = self.truth.low(self.now);
+        let weight = Weight(flow.weight);
+        match (flow.weight, flow.canary) {
+            (0, _) => 0,
+            (_, true) if self.weather.explicit_scale => 1.min(replicas),
+            (_, true) => carrying(replicas, weight, Weight(100)),
+            (_, false) => carrying(fewest, weight, Weight(100)).max(1.min(replicas)),
+        }
+    }
+
+    /// (a) A write of ours never sends traffic to pods that cannot carry it, and never takes pods that carry traffic.
+    fn judge_flows(&mut self, ours: bool) {
+        let flows = self.flows();
+        let canary_serves = flows
+            .iter()
+            .filter(|flow| flow.canary)
+            .any(|flow| self.serving(flow.hash.as_deref()) > 0);
+        let mut found = Vec::new();
+        let mut next = BTreeMap::new();
+        for flow in flows {
+            let capable = self.capable(flow.hash.as_deref());
+            let missing = (self.needed(&flow) - capable).max(0);
+            if ours
+                && let Some((before, before_capable)) = self.laws.flows.get(&flow.name)
+                && missing > (self.needed(before) - before_capable).max(0)
+                // Traffic that leaves a canary without any ready pod may go where it finds too few.
+                && (flow.canary || canary_serves)
+            {
+                found.push(format!(
+                    "{}: weight {} reaches {:?} with {capable} capable pods, {missing} too few (before: weight {} to {:?} with {before_capable})",
+                    flow.name, flow.weight, flow.hash, before.weight, before.hash,
+                ));
+            }
+            next.insert(flow.name.clone(), (flow, capable));
+        }
+        self.laws.flows = next;
+        found.into_iter().for_each(|text| self.violation(text));
+    }
+
+    fn serving(&self, hash: Option<&str>) -> i32 {
+        let sets = self.truth.world.replica_sets.iter();
+        sets.filter(|set| hash.is_none_or(|hash| set.hash == hash)).map(|set| self.available(&set.uid)).sum()
+    }
+
+    /// (a) without routers: a Service of the Rollout is never left without pods by a write of ours, as long as a surge
+    /// lets the next ones come first.
+    fn judge_services(&mut self, ours: bool) {
+        let mut found = Vec::new();
+        let mut next = BTreeMap::new();
+        for name in [CANARY_SERVICE, STABLE_SERVICE] {
+            let Some(service) = self.truth.world.services.get(name).and_then(|seen| seen.fresh()) else { continue };
+            let capable = self.capable(service.hash.as_deref());
+            let emptied = self.laws.services.get(name).is_some_and(|(_, before)| *before > 0) && capable == 0;
+            let (replicas, _) = self.truth.low(self.now);
+            let room = self.truth.routes.is_empty() && self.truth.limits().max_surge > 0 && replicas > 0;
+            if ours && emptied && room {
+                found.push(format!("Service {name} selects {:?}, which has no pods any more", service.hash));
+            }
+            next.insert(name.to_owned(), (service.hash.clone(), capable));
+        }
+        self.laws.services = next;
+        found.into_iter().for_each(|text| self.violation(text));
+    }
+
+    /// A plan that knows of the abort has been stored.
+    pub(super) fn abort_is_known(&mut self) {
+        let aborted = self.truth.world.rollout.status.as_ref().is_some_and(|status| status.abort);
+        if aborted && self.laws.aborted.is_none() {
+            self.laws.aborted = Some(self.truth.routes.iter().map(|route| route.weight).collect());
+        }
+    }
+
+    /// (d) After an abort the weight of the canary never rises.
+    fn judge_abort(&mut self) {
+        let status = self.truth.world.rollout.status.clone().unwrap_or_default();
+        if !status.abort || status.promote_full {
+            self.laws.aborted = None;
+        }
+        let Some(known) = self.laws.aborted.clone() else { return };
+        let now: Vec<u32> = self.truth.routes.iter().map(|route| route.weight).collect();
+        if now.iter().zip(&known).any(|(now, known)| now > known) {
+            self.violation(format!("the weight of the canary rose after an abort: {known:?} to {now:?}"));
+        }
+        self.laws.aborted = Some(now);
+    }
+
+    /// (g) Without routers, pods that we took away leave as many available as must be.
+    fn judge_availability(&mut self) {
+        if !self.truth.routes.is_empty() {
+            return;
+        }
+        let (_, fewest) = self.truth.low(self.now);
+        let capable = self.capable(None);
+        if capable < fewest {
+            self.violation(format!("a scale-down left {capable} of at least {fewest} available pods"));
+        }
+    }
+
+    /// (c) One ReplicaSet for one template; (g) without routers not more pods than allowed.
+    pub(super) fn judge_set(&mut self, set: &ReplicaSet, before: Option<&Object>) {
+        let sets = &self.truth.world.replica_sets;
+        let same = sets.iter().filter(|other| image(&other.template) == image(&set.template)).count();
+        if same > 1 {
+            self.violation(format!("{same} ReplicaSets run {}", image(&set.template)));
+        }
+        let grew = match before {
+            Some(Object::Set(old)) => set.pods.spec > old.pods.spec,
+            _ => set.pods.spec > 0,
+        };
+        let sum: i32 = self.truth.world.replica_sets.iter().map(|set| set.pods.spec).sum();
+        let most = self.truth.most(self.now);
+        if grew && self.truth.routes.is_empty() && sum > most {
+            self.violation(format!("{} grew to {}: {sum} pods of at most {most}", set.name, set.pods.spec));
+        }
+    }
+
+    /// A plan is deterministic, does not depend on how the World is stored, never wakes in the past, tells nothing when it
+    /// changes nothing, and says what it waits for when it waits.
+    pub(super) fn judge_plan(&mut self, world: &World, decided: &Plan) {
+        if decided.wake.is_some_and(|wake| wake <= world.now) {
+            self.violation(format!("it wakes at once, for nothing: {:?} at {}", decided.wake, world.now));
+        }
+        if self.laws.plans.is_multiple_of(16) && plan(world) != *decided {
+            self.violation("the same World leads to another plan".to_owned());
+        }
+        if let Some(split) = &decided.split
+            && split.canary.0.saturating_add(split.stable().0) != 100
+        {
+            self.violation(format!("weights do not sum to 100: {split:?}"));
+        }
+        let status = &decided.status;
+        let idle = Some(status) == world.rollout.status.as_ref() && decided.writes.is_empty();
+        let idle = idle && decided.services.is_empty() && self.flows_as_wished(world, decided);
+        if idle && !decided.events.is_empty() {
+            self.violation(format!("nothing changes, and it tells {:?}", decided.events));
+        }
+        if idle && status.phase.as_deref() != Some("Healthy") && status.gates.is_none() {
+            self.violation(format!("it waits and does not say for what: {:?} {:?}", status.phase, status.message));
+        }
+    }
+
+    fn flows_as_wished(&self, world: &World, decided: &Plan) -> bool {
+        use serin_core::split::Effective;
+        decided.split.as_ref().is_none_or(|split| {
+            world.routers.iter().all(|router| match &router.effective {
+                Effective::Applied(shown) | Effective::Pending(shown) => shown.canary == split.canary,
+                Effective::Unknown(_) => true,
+            })
+        })
+    }
+
+    /// At the end of the simulation, when nothing moves any more.
+    pub(super) fn judge_end(&mut self) {
+        let world = World { now: self.moment(), ..self.seen() };
+        let last = plan(&world);
+        let stored = world.rollout.status.clone().unwrap_or_default();
+        if last.status != stored || !last.writes.is_empty() || !last.events.is_empty() || !last.services.is_empty() {
+            let wish = crate::digest(&world, &last);
+            self.violation(format!("it is at rest and still wants: {wish} {}", difference(&stored, &last.status)));
+        }
+        let again = serde_json::to_string(&world).and_then(|text| serde_json::from_str::<World>(&text));
+        match again {
+            Ok(again) if plan(&again) == last => {}
+            Ok(_) => self.violation("a stored World leads to another plan".to_owned()),
+            Err(error) => self.violation(format!("a World cannot be stored: {error}")),
+        }
+        for text in super::end::problems(self, &stored) {
+            self.violation(text);
+        }
+    }
+}
+
+/// Fields of the status that differ.
+fn difference(before: &RolloutStatus, after: &RolloutStatus) -> String {
+    let fields = |status: &RolloutStatus| match serde_json::to_value(status) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (fields(before), fields(after));
+    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    let removed = before.iter().filter(|(key, _)| !after.contains_key(*key));
+    changed.chain(removed).map(|(key, value)| format!("{key}: {:?} > {value}", before.get(key))).collect()
+}

@@ -1,0 +1,362 @@
+//! Plays the controller process: it sees the cluster through watches that lag, plans, and writes one thing after the
+//! other. It keeps to the contract of the shell: nobody acts on what is older than his own last write.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use serin_api::{Rollout, RolloutStatus};
+use serin_core::seen::Seen;
+use serin_core::strategy::ServiceTarget;
+use serin_core::world::{ReplicaSet, Template, World, WriteRefusal};
+use serin_core::write::Write;
+use serin_core::{Plan, plan};
+
+use super::traffic::Turn;
+use super::truth::{Key, Kind, Object};
+use super::{Cluster, Event};
+use crate::api_server::{self, Refusal};
+use crate::digest;
+
+/// One request on its way.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Status(Box<RolloutStatus>, u64),
+    Service(ServiceTarget, Option<u64>),
+    Route(Turn),
+    Write(Write),
+}
+
+/// What a cache must show of an object that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Version(u64),
+    Gone,
+}
+
+/// The memory of one controller process; a crash forgets it.
+#[derive(Default)]
+pub(crate) struct Process {
+    pub(crate) alive: bool,
+    pub(crate) cache: BTreeMap<Key, (u64, Rc<Object>)>,
+    pub(crate) marks: BTreeMap<Key, Mark>,
+    pub(crate) flight: VecDeque<Act>,
+    pub(crate) refusals: Vec<WriteRefusal>,
+    pub(crate) wake: Option<i64>,
+    pub(crate) think_at: Option<i64>,
+    /// Routers that do not answer now.
+    pub(crate) blind_routes: BTreeSet<usize>,
+}
+
+impl Cluster {
+    /// A process starts: it lists everything.
+    pub(super) fn start(&mut self) {
+        let keys = self.truth.keys();
+        let cache = keys.into_iter().filter_map(|key| {
+            let version = self.truth.versions.get(&key).copied().unwrap_or(0);
+            Some((key.clone(), (version, self.truth.snapshot(&key)?)))
+        });
+        let blind_routes = std::mem::take(&mut self.process.blind_routes);
+        self.process = Process { alive: true, cache: cache.collect(), blind_routes, ..Process::default() };
+        self.tell(|| "a process starts".to_owned());
+        self.think_soon(1);
+    }
+
+    /// The process dies, with whatever it was about to write.
+    pub(super) fn crash(&mut self) {
+        if self.process.alive {
+            let undone = self.process.flight.len();
+            self.tell(|| format!("the process dies with {undone} writes undone"));
+            self.process.alive = false;
+            self.process.flight.clear();
+            let away = self.chance.between(500, 20_000);
+            self.at(self.now + away, Event::Start);
+        }
+    }
+
+    pub(super) fn think_soon(&mut self, after: i64) {
+        let at = self.now + after;
+        if self.process.think_at.is_none_or(|known| known > at) {
+            self.process.think_at = Some(at);
+            self.at(at, Event::Think);
+        }
+    }
+
+    /// A cache takes in what a watch delivers.
+    pub(super) fn take_in(&mut self, key: Key, version: u64, object: Option<Rc<Object>>) {
+        if self.process.cache.get(&key).is_some_and(|(known, _)| *known >= version) {
+            return;
+        }
+        let met = match (self.process.marks.get(&key), &object) {
+            (Some(Mark::Version(written)), Some(_)) => version >= *written,
+            (Some(Mark::Gone), None) => true,
+            _ => false,
+        };
+        if met {
+            self.process.marks.remove(&key);
+        }
+        match object {
+            Some(object) => drop(self.process.cache.insert(key, (version, object))),
+            None => drop(self.process.cache.remove(&key)),
+        }
+    }
+
+    pub(super) fn cached_rollout(&self) -> Option<&Rollout> {
+        match self.process.cache.get(&Key::rollout()).map(|(_, object)| object.as_ref()) {
+            Some(Object::Rollout(rollout)) => Some(rollout),
+            _ => None,
+        }
+    }
+
+    fn stale(&self, key: &Key) -> bool {
+        self.process.marks.contains_key(key)
+    }
+
+    /// The World as the process sees it; `None` while it may not act.
+    fn view(&self) -> Option<World> {
+        let waits = |key: &Key| matches!(key.kind, Kind::Rollout | Kind::Set | Kind::Run);
+        if self.process.marks.keys().any(waits) {
+            return None;
+        }
+        let mut world = World {
+            now: self.moment(),
+            rollout: self.cached_rollout()?.clone(),
+            replica_sets: Vec::new(),
+            services: BTreeMap::new(),
+            routers: Vec::new(),
+            templates: Vec::new(),
+            analysis_runs: Vec::new(),
+            refusals: self.process.refusals.clone(),
+        };
+        let rule_key = Key::new(Kind::Rule, "");
+        let rule = self.process.cache.get(&rule_key).and_then(|(_, object)| match object.as_ref() {
+            Object::Rule(rule) => Some((rule, self.stale(&rule_key))),
+            _ => None,
+        });
+        for (key, (_, object)) in &self.process.cache {
+            match object.as_ref() {
+                Object::Set(set) => world.replica_sets.push(ReplicaSet::clone(set)),
+                Object::Run(run) => world.analysis_runs.push(run.clone()),
+                Object::Route(route) => {
+                    let index = key.name.parse().unwrap_or(0);
+                    world.routers.push(self.report(index, route, self.stale(key), rule));
+                }
+                Object::Service(service) if self.stale(key) => {
+                    world.services.insert(key.name.clone(), Seen::Stale(service.clone()));
+                }
+                Object::Service(service) => {
+                    world.services.insert(key.name.clone(), Seen::Fresh(service.clone()));
+                }
+                Object::Template(spec) => world.templates.push(Template {
+                    name: key.name.clone(),
+                    cluster_scope: false,
+                    spec: Seen::Fresh(spec.clone()),
+                }),
+                Object::Rollout(_) | Object::Rule(_) => {}
+            }
+        }
+        Some(world)
+    }
+
+    /// Plans once, when there is something to plan from, and sets off the writes.
+    pub(super) fn think(&mut self) {
+        if self.process.think_at.is_some_and(|at| at > self.now) {
+            return;
+        }
+        self.process.think_at = None;
+        if !self.process.alive || !self.process.flight.is_empty() {
+            return;
+        }
+        let Some(world) = self.view() else { return };
+        let decided = plan(&world);
+        self.laws.plans += 1;
+        self.process.refusals.clear();
+        self.judge_plan(&world, &decided);
+        self.process.wake = decided.wake.map(|wake| wake.as_millisecond() - crate::scene::BEGINNING.as_millisecond());
+        if let Some(at) = self.process.wake {
+            self.at(at.max(self.now + 1), Event::Wake);
+        }
+        let stored = world.rollout.status.clone().unwrap_or_default();
+        let version = self.process.cache.get(&Key::rollout()).map_or(0, |(version, _)| *version);
+        let effects = self.effects(&world, &decided);
+        if decided.status != stored {
+            self.process.flight.push_back(Act::Status(Box::new(decided.status.clone()), version));
+        }
+        self.process.flight.extend(effects);
+        if self.process.flight.is_empty() {
+            return;
+        }
+        self.tell(|| format!("plan: {}", digest(&world, &decided)));
+        self.at(self.now + 1, Event::Act);
+    }
+
+    /// The requests of a plan after its status: as the shell sends them, or in any order, or only some.
+    fn effects(&mut self, world: &World, decided: &Plan) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for target in &decided.services {
+            let key = Key::new(Kind::Service, &target.service);
+            let version = self.process.cache.get(&key).map(|(version, _)| *version);
+            acts.push(Act::Service(target.clone(), version));
+        }
+        acts.extend(self.turns(world, decided).into_iter().map(Act::Route));
+        acts.extend(decided.writes.iter().cloned().map(Act::Write));
+        if self.chance.chance(self.faults(30)) {
+            self.chance.shuffle(&mut acts);
+        }
+        if self.chance.chance(self.faults(10)) {
+            let kept = self.chance.between(0, i64::try_from(acts.len()).unwrap_or(0));
+            acts.truncate(usize::try_from(kept).unwrap_or(0));
+            self.think_soon(2_000);
+        }
+        acts
+    }
+
+    /// What routers make of the split: each object by itself, and none that is not seen as it is.
+    fn turns(&self, world: &World, decided: &Plan) -> Vec<Turn> {
+        let Some(split) = &decided.split else { return Vec::new() };
+        let mut turns = Vec::new();
+        let mut weight = split.canary.0;
+        let shown = |index: usize| match self.process.cache.get(&Key::new(Kind::Route, index.to_string())) {
+            Some((version, object)) => match object.as_ref() {
+                Object::Route(route) => Some((*version, route.weight)),
+                _ => None,
+            },
+            None => None,
+        };
+        let rule_key = Key::new(Kind::Rule, "");
+        if let Some((_, object)) = self.process.cache.get(&rule_key)
+            && let Object::Rule(rule) = object.as_ref()
+        {
+            let routes = 0..self.truth.routes.len();
+            let idle = routes.clone().all(|index| {
+                shown(index).is_some_and(|(_, weight)| weight == 0)
+                    && !self.stale(&Key::new(Kind::Route, index.to_string()))
+            });
+            let canary = Some(decided.canary_hash.clone()).filter(|hash| idle && *hash != rule.canary);
+            let follows = decided.stable_hash.is_empty() || decided.stable_hash == rule.stable;
+            if !self.stale(&rule_key) && (canary.is_some() || !follows) {
+                turns.push(Turn::Rule { canary, stable: decided.stable_hash.clone() });
+            }
+            if rule.canary != decided.canary_hash || self.stale(&rule_key) {
+                weight = weight.min(routes.filter_map(shown).map(|(_, weight)| weight).min().unwrap_or(0));
+            }
+        }
+        for index in 0..world.routers.len() {
+            let fresh = !self.stale(&Key::new(Kind::Route, index.to_string()));
+            if let Some((seen, shown)) = shown(index).filter(|_| fresh && !self.process.blind_routes.contains(&index))
+                && shown != weight
+            {
+                turns.push(Turn::Weight { route: index, seen, weight });
+            }
+        }
+        turns
+    }
+
+    /// The next request reaches the API server, or does not.
+    pub(super) fn act(&mut self) {
+        if !self.process.alive {
+            return;
+        }
+        let Some(act) = self.process.flight.pop_front() else { return };
+        if self.chance.chance(self.faults(3)) {
+            self.tell(|| "a request gets no answer".to_owned());
+            if matches!(act, Act::Status(..)) {
+                self.process.flight.clear();
+            }
+            self.think_soon(1_500);
+        } else {
+            self.request(&act);
+        }
+        if self.process.flight.is_empty() {
+            self.think_soon(100);
+        } else {
+            let lag = self.chance.between(1, self.weather.request_lag);
+            self.at(self.now + lag, Event::Act);
+        }
+    }
+
+    fn request(&mut self, act: &Act) {
+        let (key, done) = match act {
+            Act::Status(status, version) => {
+                let key = Key::rollout();
+                let current = self.truth.versions.get(&key) == Some(version);
+                if current {
+                    self.truth.world.rollout.status = Some(RolloutStatus::clone(status));
+                    self.touch(key.clone());
+                    self.abort_is_known();
+                } else {
+                    self.tell(|| "409: the Rollout was changed meanwhile".to_owned());
+                    self.process.flight.clear();
+                    self.wait_for(&key);
+                }
+                (key, current)
+            }
+            Act::Service(target, seen) => {
+                (Key::new(Kind::Service, &target.service), self.write_service(target, *seen))
+            }
+            Act::Route(turn) => {
+                let key = match turn {
+                    Turn::Weight { route, .. } => Key::new(Kind::Route, route.to_string()),
+                    Turn::Rule { .. } => Key::new(Kind::Rule, ""),
+                };
+                match self.write_route(turn) {
+                    None => return,
+                    Some(done) => (key, done),
+                }
+            }
+            Act::Write(write) => (self.key_of(write), self.write(write)),
+        };
+        if done {
+            self.wait_for(&key);
+        } else {
+            self.think_soon(300);
+        }
+    }
+
+    /// Nothing is decided before the cache shows the object as it is now.
+    fn wait_for(&mut self, key: &Key) {
+        let version = self.truth.versions.get(key).copied().unwrap_or(0);
+        let known = self.process.cache.get(key).map(|(known, _)| *known);
+        let mark = match self.truth.snapshot(key) {
+            Some(_) if known == Some(version) => return,
+            Some(_) => Mark::Version(version),
+            None if known.is_none() => return,
+            None => Mark::Gone,
+        };
+        self.process.marks.insert(key.clone(), mark);
+    }
+
+    fn key_of(&self, write: &Write) -> Key {
+        let kind = match write.object.kind.as_str() {
+            "ReplicaSet" => Kind::Set,
+            "AnalysisRun" => Kind::Run,
+            _ => Kind::Rollout,
+        };
+        Key::new(kind, &write.object.name)
+    }
+
+    fn write(&mut self, write: &Write) -> bool {
+        let key = self.key_of(write);
+        if key.kind == Kind::Set && self.quota_refuses(write) {
+            return false;
+        }
+        let number = self.truth.number();
+        self.truth.world.now = self.moment();
+        let before = self.truth.snapshot(&key);
+        match api_server::perform(&mut self.truth.world, write, number) {
+            Ok(()) => {
+                self.touch(key.clone());
+                self.written(&key, before.as_deref());
+                true
+            }
+            Err(Refusal::Unguarded) => {
+                self.violation(format!("a patch of {} without precondition", write.object));
+                false
+            }
+            Err(refusal) => {
+                self.tell(|| format!("{} is refused: {refusal:?}", write.object));
+                self.wait_for(&key);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Plays the routers and their data plane: weights and selectors take their time to be followed.
+
+use serin_core::split::{Effective, Reached, Split, Weight};
+use serin_core::strategy::ServiceTarget;
+use serin_core::world::RouterReport;
+use serin_api::label;
+
+use super::truth::{Key, Kind, Route, Rule};
+use super::{Cluster, Event};
+use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
+
+/// A share of traffic in the data plane, and whom it reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) name: String,
+    pub(crate) canary: bool,
+    pub(crate) weight: u32,
+    /// The revision, all pods when there is none.
+    pub(crate) hash: Option<String>,
+}
+
+/// What the data plane follows.
+#[derive(Clone, Debug)]
+pub(crate) enum Followed {
+    Weight(usize, u32, u64),
+    Endpoints(Option<String>),
+    Rule(Rule),
+}
+
+/// What is written to routing objects, of one kind at a time.
+#[derive(Clone, Debug)]
+pub(crate) enum Turn {
+    Weight { route: usize, seen: u64, weight: u32 },
+    Rule { canary: Option<String>, stable: String },
+}
+
+impl Cluster {
+    /// Every share of traffic that the data plane sends now.
+    pub(super) fn flows(&self) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        for (index, weight) in self.truth.flowing.iter().enumerate() {
+            let shares = [(true, CANARY_SERVICE, *weight), (false, STABLE_SERVICE, 100 - weight)];
+            for (canary, service, weight) in shares {
+                let hash = if self.truth.rule.is_some() {
+                    let rule = &self.truth.ruling;
+                    let hash = if canary { &rule.canary } else { &rule.stable };
+                    Some((!hash.is_empty()).then(|| hash.clone()))
+                } else {
+                    self.truth.endpoints.get(service).cloned()
+                };
+                // A Service that somebody deleted reaches nobody: not our doing.
+                let Some(hash) = hash else { continue };
+                flows.push(Flow { name: format!("route {index} to {service}"), canary, weight, hash });
+            }
+        }
+        flows
+    }
+
+    /// What the process is told of a route that its cache shows like this.
+    pub(super) fn report(&self, index: usize, seen: &Route, stale: bool, rule: Option<(&Rule, bool)>) -> RouterReport {
+        let mut split = Split::new(Weight(100), Weight(seen.weight));
+        split.reached = rule.map(|(rule, _)| Reached { canary: rule.canary.clone(), stable: rule.stable.clone() });
+        let mut pending = stale || (self.weather.confirms && seen.confirmed < seen.generation);
+        if let Some((rule, stale)) = rule {
+            let status = self.cached_rollout().and_then(|rollout| rollout.status.clone()).unwrap_or_default();
+            let stable = status.stable_rs.unwrap_or_default();
+            pending |= stale
+                || (seen.weight > 0 && rule.canary != status.current_pod_hash)
+                || (seen.weight < 100 && !stable.is_empty() && rule.stable != stable);
+        }
+        let effective = if self.process.blind_routes.contains(&index) {
+            Effective::Unknown("it does not answer".to_owned())
+        } else if pending {
+            Effective::Pending(split)
+        } else {
+            Effective::Applied(split)
+        };
+        RouterReport {
+            name: format!("HTTPRoute default/shop-{index}"),
+            effective,
+            refusal: None,
+            propagation_seconds: self.weather.bound,
+            confirms: self.weather.confirms,
+        }
+    }
+
+    /// Points a Service at a revision, when it is as the process saw it.
+    pub(super) fn write_service(&mut self, target: &ServiceTarget, seen: Option<u64>) -> bool {
+        let key = Key::new(Kind::Service, &target.service);
+        if self.truth.versions.get(&key).copied() != seen {
+            return false;
+        }
+        let Some(service) = self.truth.service_mut(&target.service) else { return false };
+        service.hash = Some(target.hash.clone());
+        service.managed_by = Some("shop".to_owned());
+        service.selector.insert(label::POD_TEMPLATE_HASH.to_owned(), target.hash.clone());
+        self.follow_later(key, Followed::Endpoints(Some(target.hash.clone())));
+        true
+    }
+
+    /// Writes a routing object, when it is as the process saw it. `None` when there is nothing to change.
+    pub(super) fn write_route(&mut self, turn: &Turn) -> Option<bool> {
+        match turn {
+            Turn::Weight { route, seen, weight } => {
+                let key = Key::new(Kind::Route, route.to_string());
+                let found = self.truth.routes.get_mut(*route)?;
+                if found.weight == *weight {
+                    return None;
+                }
+                if self.truth.versions.get(&key) != Some(seen) {
+                    return Some(false);
+                }
+                (found.weight, found.generation) = (*weight, found.generation + 1);
+                let generation = found.generation;
+                self.follow_later(key, Followed::Weight(*route, *weight, generation));
+            }
+            Turn::Rule { canary, stable } => {
+                let mut wanted = self.truth.rule.clone()?;
+                wanted.canary = canary.clone().unwrap_or(wanted.canary);
+                if !stable.is_empty() {
+                    wanted.stable.clone_from(stable);
+                }
+                if self.truth.rule.as_ref() == Some(&wanted) {
+                    return None;
+                }
+                self.truth.rule = Some(wanted.clone());
+                self.follow_later(Key::new(Kind::Rule, ""), Followed::Rule(wanted));
+            }
+        }
+        Some(true)
+    }
+
+    /// The data plane follows a write after its time: within what the router promises.
+    pub(super) fn follow_later(&mut self, key: Key, what: Followed) {
+        self.touch(key.clone());
+        let version = self.truth.versions.get(&key).copied().unwrap_or(0);
+        let lag = self.chance.between(1, (self.weather.bound * 1000).max(2) - 1);
+        self.at(self.now + lag, Event::Follow(key, version, what));
+    }
+
+    /// The data plane follows, unless it follows something newer; a gateway that confirms says so afterwards.
+    pub(super) fn follow(&mut self, key: Key, version: u64, what: Followed) {
+        if self.truth.followed.get(&key).is_some_and(|newest| *newest > version) {
+            return;
+        }
+        match what {
+            Followed::Weight(index, weight, generation) => {
+                if let Some(flowing) = self.truth.flowing.get_mut(index) {
+                    *flowing = weight;
+                }
+                if self.weather.confirms {
+                    let lag = self.chance.between(1, 2_000);
+                    self.at(self.now + lag, Event::Confirm(index, generation));
+                }
+            }
+            Followed::Endpoints(hash) => {
+                if let Some(reached) = self.truth.endpoints.get_mut(&key.name) {
+                    *reached = hash;
+                }
+            }
+            Followed::Rule(rule) => self.truth.ruling = rule,
+        }
+        self.truth.followed.insert(key, version);
+    }
+
+    /// The gateway says in the status of the route that it follows this generation.
+    pub(super) fn confirm(&mut self, index: usize, generation: u64) {
+        if let Some(route) = self.truth.routes.get_mut(index).filter(|route| route.confirmed < generation) {
+            route.confirmed = generation;
+            self.touch(Key::new(Kind::Route, index.to_string()));
+        }
+    }
+}

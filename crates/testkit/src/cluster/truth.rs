@@ -1,0 +1,225 @@
+//! Says what is true in the simulated cluster, and which version each object has.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use serin_api::{AnalysisTemplateSpec, Rollout};
+use serin_core::replica::Limits;
+use serin_core::seen::Seen;
+use serin_core::world::{AnalysisRun, ReplicaSet, Service, Template, World};
+
+/// One kind of object: each kind has a watch of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Rollout,
+    Set,
+    Service,
+    Route,
+    Rule,
+    Run,
+    Template,
+}
+
+/// Every kind.
+pub(crate) const KINDS: [Kind; 7] =
+    [Kind::Rollout, Kind::Set, Kind::Service, Kind::Route, Kind::Rule, Kind::Run, Kind::Template];
+
+/// Names one object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+}
+
+impl Key {
+    pub(crate) fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+
+    pub(crate) fn rollout() -> Self {
+        Self::new(Kind::Rollout, "shop")
+    }
+}
+
+/// A routing object: one weight, and whether the gateway says that it follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) weight: u32,
+    pub(crate) generation: u64,
+    pub(crate) confirmed: u64,
+}
+
+/// A DestinationRule: the revisions that the subsets select.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) canary: String,
+    pub(crate) stable: String,
+}
+
+/// An object as a watch delivers it.
+#[derive(Clone, Debug)]
+pub(crate) enum Object {
+    Rollout(Rollout),
+    Set(ReplicaSet),
+    Service(Service),
+    Route(Route),
+    Rule(Rule),
+    Run(AnalysisRun),
+    Template(AnalysisTemplateSpec),
+}
+
+/// One pod of a ReplicaSet.
+#[derive(Clone, Debug)]
+pub(crate) struct Pod {
+    pub(crate) number: u64,
+    /// Since when it is ready, in milliseconds of the simulation.
+    pub(crate) ready_since: Option<i64>,
+}
+
+/// The limits that held from a moment on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Era {
+    pub(crate) since: i64,
+    pub(crate) limits: Limits,
+}
+
+/// Everything that is true.
+pub(crate) struct Truth {
+    /// Rollout, ReplicaSets, Services, templates and runs.
+    pub(crate) world: World,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) rule: Option<Rule>,
+    /// Weights in force in the data plane, by route.
+    pub(crate) flowing: Vec<u32>,
+    /// The newest change that the data plane follows, by what is followed.
+    pub(crate) followed: BTreeMap<Key, u64>,
+    /// Subsets in force in the data plane.
+    pub(crate) ruling: Rule,
+    /// Revisions that Services reach in the data plane; all pods for one without a hash.
+    pub(crate) endpoints: BTreeMap<String, Option<String>>,
+    pub(crate) pods: BTreeMap<String, Vec<Pod>>,
+    /// Available pods that an injected fault took and that are not back, by ReplicaSet uid.
+    pub(crate) lost: BTreeMap<String, i32>,
+    /// ReplicaSets that were last asked to give up only pods which the API server had as unavailable.
+    pub(crate) spared: BTreeSet<String>,
+    /// Revisions whose pods never become ready.
+    pub(crate) broken: BTreeSet<String>,
+    pub(crate) eras: VecDeque<Era>,
+    pub(crate) versions: BTreeMap<Key, u64>,
+    pub(crate) version: u64,
+}
+
+impl Truth {
+    pub(crate) fn new(world: World, routes: usize, subsets: bool) -> Self {
+        let route = Route { weight: 0, generation: 1, confirmed: 1 };
+        let mut truth = Self {
+            world,
+            routes: vec![route; routes],
+            rule: subsets.then(Rule::default),
+            flowing: vec![0; routes],
+            followed: BTreeMap::new(),
+            ruling: Rule::default(),
+            endpoints: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            spared: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            eras: VecDeque::new(),
+            versions: BTreeMap::new(),
+            version: 0,
+        };
+        let names: Vec<String> = truth.world.services.keys().cloned().collect();
+        truth.endpoints.extend(names.into_iter().map(|name| (name, None)));
+        truth.remember_limits(0);
+        truth
+    }
+
+    /// A fresh number for versions and uids.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Every object that exists.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let mut keys = vec![Key::rollout()];
+        keys.extend(self.world.replica_sets.iter().map(|set| Key::new(Kind::Set, &set.name)));
+        keys.extend(self.world.services.keys().map(|name| Key::new(Kind::Service, name)));
+        keys.extend((0..self.routes.len()).map(|index| Key::new(Kind::Route, index.to_string())));
+        keys.extend(self.rule.iter().map(|_| Key::new(Kind::Rule, "")));
+        keys.extend(self.world.analysis_runs.iter().map(|run| Key::new(Kind::Run, &run.name)));
+        keys.extend(self.world.templates.iter().map(|template| Key::new(Kind::Template, &template.name)));
+        keys
+    }
+
+    /// The object as it is now.
+    pub(crate) fn snapshot(&self, key: &Key) -> Option<Rc<Object>> {
+        let world = &self.world;
+        let object = match key.kind {
+            Kind::Rollout => Object::Rollout(world.rollout.clone()),
+            Kind::Set => Object::Set(world.replica_sets.iter().find(|set| set.name == key.name)?.clone()),
+            Kind::Service => Object::Service(world.services.get(&key.name)?.fresh()?.clone()),
+            Kind::Route => Object::Route(self.routes.get(key.name.parse::<usize>().ok()?)?.clone()),
+            Kind::Rule => Object::Rule(self.rule.clone()?),
+            Kind::Run => Object::Run(world.analysis_runs.iter().find(|run| run.name == key.name)?.clone()),
+            Kind::Template => {
+                let found = world.templates.iter().find(|template| template.name == key.name)?;
+                Object::Template(found.spec.fresh()?.clone())
+            }
+        };
+        Some(Rc::new(object))
+    }
+
+    pub(crate) fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
+        match self.world.services.get_mut(name) {
+            Some(Seen::Fresh(service)) => Some(service),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_mut(&mut self, uid: &str) -> Option<&mut ReplicaSet> {
+        self.world.replica_sets.iter_mut().find(|set| set.uid == uid)
+    }
+
+    /// The limits that the spec asks for now.
+    pub(crate) fn limits(&self) -> Limits {
+        let rollout = &self.world.rollout;
+        let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+        let (surge, unavailable) = canary
+            .map_or((None, None), |canary| (canary.max_surge.as_ref(), canary.max_unavailable.as_ref()));
+        Limits::resolve(rollout.replicas(), surge, unavailable)
+    }
+
+    /// Call after every change of the spec.
+    pub(crate) fn remember_limits(&mut self, now: i64) {
+        let limits = self.limits();
+        self.eras.push_back(Era { since: now, limits });
+        while self.eras.get(1).is_some_and(|era| era.since < now - 120_000) {
+            self.eras.pop_front();
+        }
+    }
+
+    /// Fewest replicas and fewest available pods that were asked for within the last two minutes: what a decision on
+    /// older caches may have been made for.
+    pub(crate) fn low(&self, now: i64) -> (i32, i32) {
+        let recent = self.recent(now);
+        let replicas = recent.iter().map(|era| era.limits.replicas).min().unwrap_or(0);
+        let fewest = recent.iter().map(|era| era.limits.fewest()).min().unwrap_or(0);
+        (replicas, fewest)
+    }
+
+    /// Most pods that were allowed within the last two minutes.
+    pub(crate) fn most(&self, now: i64) -> i32 {
+        self.recent(now).iter().map(|era| era.limits.most()).max().unwrap_or(0)
+    }
+
+    fn recent(&self, now: i64) -> Vec<Era> {
+        let ends = self.eras.iter().skip(1).map(|era| era.since).chain([i64::MAX]);
+        self.eras.iter().zip(ends).filter(|(_, end)| *end >= now - 120_000).map(|(era, _)| *era).collect()
+    }
+
+    /// A template that exists, by name.
+    pub(crate) fn template(&self, name: &str) -> Option<&Template> {
+        self.world.templates.iter().find(|template| template.name == name)
+    }
+}
