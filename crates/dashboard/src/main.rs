@@ -1,0 +1,14 @@
+//! Runs the dashboard: reads the command line and serves.
+
+use clap::Parser;
+use serin_dashboard::flags::Flags;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Only the first caller installs a provider; there is no other.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    serin_dashboard::serve::run(Flags::parse()).await
+}

@@ -1,0 +1,149 @@
+//! Says what the fields of the Argo dashboard have no room for: gates, steps, weights and the reasons of analyses.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
+use serin_api::{Gate, Rollout};
+
+use crate::info::Extent;
+use crate::phase::Standing;
+use crate::seen::{Seen, revision};
+use crate::step::{self, Weight};
+use crate::story::{Story, story};
+use crate::verb::Offer;
+
+/// Serin's own part of a Rollout's JSON.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Own {
+    /// Number of the current revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// What the rollout waits for, as the controller tells it; empty while that is about an older spec or command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// The steps with their state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepLine>,
+    /// The weight of the current revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
+    /// Since when the update is aborted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted_at: Option<Time>,
+    /// The analyses, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Story>,
+    /// What the viewer can do now; absent when they may do nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offers: Option<Vec<Offer>>,
+    /// The viewer can set images.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub images: bool,
+    /// What could not be shown, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepLine {
+    /// What it is, in the words of events.
+    pub text: String,
+    /// Where the rollout is.
+    pub state: StepState,
+}
+
+/// Where a rollout is, seen from one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StepState {
+    /// Behind it.
+    Done,
+    /// At it.
+    Current,
+    /// Before it.
+    Pending,
+}
+
+pub(crate) fn of(
+    rollout: &Rollout,
+    seen: &Seen,
+    standing: &Standing,
+    weight: Option<Weight>,
+    extent: Extent,
+) -> Own {
+    let status = rollout.status.clone().unwrap_or_default();
+    let own = Own {
+        revision: revision(rollout),
+        gates: status.gates.filter(|_| standing.current).unwrap_or_default(),
+        weight,
+        aborted_at: status.aborted_at.filter(|_| status.abort),
+        ..Own::default()
+    };
+    match extent {
+        Extent::Row => own,
+        Extent::Whole => Own {
+            steps: step_lines(rollout),
+            runs: seen.runs().into_iter().map(|run| story(rollout, run)).collect(),
+            notes: seen.notes(),
+            ..own
+        },
+    }
+}
+
+/// No step is current while an update is aborted: the index then says where a retry begins.
+fn step_lines(rollout: &Rollout) -> Vec<StepLine> {
+    let aborted = rollout.status.as_ref().is_some_and(|status| status.abort);
+    let done = step::done(rollout).unwrap_or_default();
+    let line = |(index, step): (usize, &serin_api::CanaryStep)| StepLine {
+        text: serin_core::step::describe(step),
+        state: match index.cmp(&done) {
+            _ if aborted => StepState::Pending,
+            std::cmp::Ordering::Less => StepState::Done,
+            std::cmp::Ordering::Equal => StepState::Current,
+            std::cmp::Ordering::Greater => StepState::Pending,
+        },
+    };
+    step::steps(rollout).iter().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::standing;
+    use crate::sample::{rollout, seen, updating};
+    use serde_json::json;
+
+    fn own(rollout: &Rollout) -> Own {
+        of(rollout, &seen(rollout.clone(), vec![], vec![], vec![]), &standing(rollout), None, Extent::Whole)
+    }
+
+    #[test]
+    fn one_step_is_current_unless_all_are_done_or_the_update_is_aborted() {
+        use StepState::{Current, Done, Pending};
+        for (case, rollout, expected) in [
+            ("at the second", updating(1, json!({})), [Done, Current, Pending, Pending]),
+            ("all done", rollout(json!({})), [Done; 4]),
+            ("aborted", updating(0, json!({"status": {"abort": true}})), [Pending; 4]),
+        ] {
+            assert_eq!(
+                own(&rollout).steps.iter().map(|step| step.state).collect::<Vec<_>>(),
+                expected,
+                "{case}"
+            );
+        }
+        assert_eq!(own(&rollout(json!({}))).steps[1].text, "pause: 5m");
+    }
+
+    #[test]
+    fn gates_are_shown_only_while_they_are_about_what_is_asked_for_now() {
+        let gate = json!([{"waitsFor": "the pause step", "then": "the next step begins"}]);
+        for (shown, change) in [
+            (1, json!({"status": {"gates": gate}})),
+            (0, json!({"metadata": {"generation": 8}, "status": {"gates": gate}})),
+            (0, json!({"status": {"gates": gate, "controllerPause": true}})),
+        ] {
+            assert_eq!(own(&updating(1, change)).gates.len(), shown);
+        }
+    }
+}
