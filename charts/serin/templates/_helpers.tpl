@@ -36,7 +36,7 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 {{- define "serin.rules" -}}
 - apiGroups: [argoproj.io]
   resources: [rollouts]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [argoproj.io]
   resources: [rollouts/status]
   verbs: [patch]

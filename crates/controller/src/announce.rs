@@ -190,7 +190,8 @@ mod tests {
     #[tokio::test]
     async fn events_wait_in_the_order_in_which_they_were_told() {
         let (announcer, mut crier) = channel(Arc::default());
-        let about = reference(&Kind::new("argoproj.io", "v1alpha1", "Rollout"), &Name::new("n", "r"), "u", "7");
+        let about =
+            reference(&Kind::new("argoproj.io", "v1alpha1", "Rollout"), &Name::new("n", "r"), "u", "7");
         for message in ["one", "two", "three"] {
             announcer.tell(Subject::Rollout, &about, event(message));
         }
@@ -204,14 +205,18 @@ mod tests {
 
     #[test]
     fn an_event_that_happens_again_is_counted() {
-        let about = reference(&Kind::new("argoproj.io", "v1alpha1", "Rollout"), &Name::new("n", "r"), "u", "7");
+        let about =
+            reference(&Kind::new("argoproj.io", "v1alpha1", "Rollout"), &Name::new("n", "r"), "u", "7");
         let at = Timestamp::from_second(100).unwrap();
         let told = Told { about, at, event: event("one") };
         let known = first(&told);
         let later = again(&known, Timestamp::from_second(160).unwrap());
         assert_eq!(later.metadata.name, known.metadata.name);
         assert_eq!(later.count, Some(2));
-        assert_eq!((later.first_timestamp, known.source.unwrap().component.as_deref()), (Some(Time(at)), Some(MANAGER)));
+        assert_eq!(
+            (later.first_timestamp, known.source.unwrap().component.as_deref()),
+            (Some(Time(at)), Some(MANAGER))
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -226,7 +226,8 @@ impl<T> Cache<T> {
     fn replace(&self) -> Vec<Change<T>> {
         let mut content = self.write();
         let arrived = content.arriving.take().unwrap_or_default();
-        let gone: Vec<_> = content.objects.keys().filter(|name| !arrived.contains_key(name)).cloned().collect();
+        let gone: Vec<_> =
+            content.objects.keys().filter(|name| !arrived.contains_key(name)).cloned().collect();
         let new = arrived.into_iter().map(|(name, kept)| (name, Some(kept)));
         let changes = gone.into_iter().map(|name| (name, None)).chain(new);
         let changes = changes.map(|(name, kept)| put(&mut content, &self.sight, name, kept)).collect();
@@ -236,12 +237,7 @@ impl<T> Cache<T> {
     }
 }
 
-fn put<T>(
-    content: &mut Content<T>,
-    sight: &Sight<T>,
-    name: Name,
-    new: Option<Arc<Kept<T>>>,
-) -> Change<T> {
+fn put<T>(content: &mut Content<T>, sight: &Sight<T>, name: Name, new: Option<Arc<Kept<T>>>) -> Change<T> {
     let old = match &new {
         Some(kept) => content.objects.insert(name.clone(), kept.clone()),
         None => content.objects.remove(&name),
@@ -281,7 +277,9 @@ mod tests {
     #[test]
     fn a_new_list_tells_what_came_changed_and_went() {
         let cache = cache();
-        for event in [Event::Init, Event::InitApply(raw("a", "1", "red")), Event::InitApply(raw("b", "1", "red"))] {
+        for event in
+            [Event::Init, Event::InitApply(raw("a", "1", "red")), Event::InitApply(raw("b", "1", "red"))]
+        {
             assert!(cache.apply(event).is_empty());
         }
         assert!(!cache.synced());
@@ -290,7 +288,8 @@ mod tests {
         cache.apply(Event::Init);
         cache.apply(Event::InitApply(raw("b", "2", "red")));
         let changes = cache.apply(Event::InitDone);
-        let told: Vec<_> = changes.iter().map(|change| (change.name.name.as_str(), change.matters())).collect();
+        let told: Vec<_> =
+            changes.iter().map(|change| (change.name.name.as_str(), change.matters())).collect();
         assert_eq!(told, [("a", true), ("b", false)]);
         assert_eq!(cache.names_by("red"), [Name::new("n", "b")]);
     }

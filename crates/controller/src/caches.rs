@@ -11,8 +11,10 @@ use serde_json::Value;
 use serin_api::{TemplateReference, label};
 use serin_core::seen::ObjectKey;
 use serin_traffic::service;
+use tokio::sync::mpsc;
 
 use crate::cache::{Cache, Change};
+use crate::link::Links;
 use crate::mark::Shown;
 use crate::object::{Kind, Name, Raw, rollout_of};
 use crate::queue::Queue;
@@ -105,12 +107,16 @@ pub struct Caches {
     pub versions: Versions,
     namespaced: bool,
     routes: Mutex<BTreeMap<Kind, Arc<Cache<Value>>>>,
+    links: Links,
+    wanted: mpsc::UnboundedSender<Kind>,
+    wants: Mutex<Option<mpsc::UnboundedReceiver<Kind>>>,
 }
 
 impl Caches {
     /// Empty caches; [`start`] fills them.
     pub fn new(scope: &Scope) -> Arc<Self> {
         let versions = Versions::default();
+        let (wanted, wants) = mpsc::unbounded_channel();
         Arc::new(Self {
             rollouts: Arc::new(Cache::new(sight::rollouts(versions.clone()))),
             sets: Arc::new(Cache::new(sight::sets())),
@@ -123,7 +129,10 @@ impl Caches {
             resources: Arc::default(),
             versions,
             namespaced: scope.namespace.is_some(),
-            routes: Mutex::new(BTreeMap::new()),
+            routes: Mutex::default(),
+            links: Links::default(),
+            wanted,
+            wants: Mutex::new(Some(wants)),
         })
     }
 
@@ -165,8 +174,24 @@ impl Caches {
         }
     }
 
+    /// Watches the kinds of these objects, and looks at the Rollout whenever one of them changes.
+    pub fn follow(&self, rollout: &Name, objects: &[ObjectKey]) {
+        let kinds: BTreeSet<_> = objects.iter().map(Kind::of_key).collect();
+        let words = objects.iter().map(sight::word).chain(kinds.iter().map(sight::kind_word));
+        self.links.set(rollout, words.collect());
+        for kind in kinds.into_iter().filter(|kind| self.routes(kind).is_none()) {
+            // The receiver lives as long as the watches; before they begin, kinds wait in the channel.
+            let _ = self.wanted.send(kind);
+        }
+    }
+
     fn look_at_users(&self, key: &ObjectKey) {
-        self.rollouts.names_by(&sight::word(key)).into_iter().for_each(|name| self.rollout_queue.add(name));
+        self.look_at(&sight::word(key));
+    }
+
+    fn look_at(&self, word: &str) {
+        let users = self.rollouts.names_by(word).into_iter().chain(self.links.users(word));
+        users.for_each(|name| self.rollout_queue.add(name));
     }
 
     /// Rollouts that name the template, or one that names it in turn.
@@ -200,6 +225,7 @@ impl Caches {
 pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
     let scope = Arc::new(scope);
     let watches = Watches { client: client.clone(), scope: scope.clone(), caches: caches.clone() };
+    tokio::spawn(watches.clone().serve_wants());
     let own = Some(scope.selector());
     watches.begin(kind::rollout(), own.clone(), caches.rollouts.clone(), OfRollouts(watches.clone()));
     watches.begin(kind::run(), own, caches.runs.clone(), OfRuns(caches.clone()));
@@ -240,18 +266,25 @@ impl Watches {
         self.scope.api(&self.client, &resources.of(&kind))
     }
 
-    /// Watches the kinds of routing objects that a Rollout needs.
-    fn need(&self, routes: &[ObjectKey]) {
-        for kind in routes.iter().map(Kind::of_key) {
-            let mut known = self.caches.routes.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.contains_key(&kind) {
-                continue;
-            }
-            let cache = Arc::new(Cache::new(sight::routes()));
-            known.insert(kind.clone(), cache.clone());
-            drop(known);
-            let listener = OfRoutes { caches: self.caches.clone(), kind: kind.clone() };
-            self.begin(kind, None, cache, listener);
+    /// Watches a kind of routing objects, once.
+    fn need(&self, kind: Kind) {
+        let mut known = self.caches.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(&kind) {
+            return;
+        }
+        let cache = Arc::new(Cache::new(sight::routes()));
+        known.insert(kind.clone(), cache.clone());
+        drop(known);
+        let listener = OfRoutes { caches: self.caches.clone(), kind: kind.clone() };
+        self.begin(kind, None, cache, listener);
+    }
+
+    /// Watches kinds as they turn out to be needed.
+    async fn serve_wants(self) {
+        let wants = self.caches.wants.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut wants) = wants else { return };
+        while let Some(kind) = wants.recv().await {
+            self.need(kind);
         }
     }
 }
@@ -261,7 +294,7 @@ struct OfRollouts(Watches);
 impl Listener<RolloutSight> for OfRollouts {
     fn changed(&self, change: Change<RolloutSight>) {
         if let Some(Ok(read)) = change.new.as_ref().map(|kept| &kept.value) {
-            self.0.need(&read.routes);
+            read.routes.iter().for_each(|key| self.0.need(Kind::of_key(key)));
         }
         self.0.caches.rollout_queue.add(change.name);
     }
@@ -342,8 +375,7 @@ impl Listener<Value> for OfRoutes {
 
     /// Also those whose object is not there: now it is known to be missing.
     fn listed(&self) {
-        let users = self.caches.rollouts.names_by(&sight::kind_word(&self.kind));
-        users.into_iter().for_each(|name| self.caches.rollout_queue.add(name));
+        self.caches.look_at(&sight::kind_word(&self.kind));
     }
 }
 

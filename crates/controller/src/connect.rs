@@ -54,7 +54,12 @@ pub async fn reachable(client: &Client, server: &str, origin: &str) {
                 return;
             }
             Ok(Err(kube::Error::Api(status))) => {
-                tracing::warn!(server, origin, "the API server answers, but not with its version: {}", status.message);
+                tracing::warn!(
+                    server,
+                    origin,
+                    "the API server answers, but not with its version: {}",
+                    status.message
+                );
                 return;
             }
             Ok(Err(error)) => chain(&error),

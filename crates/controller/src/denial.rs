@@ -96,7 +96,10 @@ mod tests {
     fn a_refusal_is_told_until_the_object_is_written_or_not_wanted_any_more() {
         let mut denials = Denials::default();
         denials.note(&write(1), &refusal(), Instant::now());
-        assert_eq!(denials.refusals(), [WriteRefusal { object: "a".to_owned(), message: "quota".to_owned() }]);
+        assert_eq!(
+            denials.refusals(),
+            [WriteRefusal { object: "a".to_owned(), message: "quota".to_owned() }]
+        );
         let mut lifted = denials.clone();
         lifted.lift(&write(1).object);
         assert!(lifted.refusals().is_empty());

@@ -13,11 +13,7 @@ impl StatusPatch {
     ///
     /// # Errors
     /// When one of them cannot be written as JSON.
-    pub fn between<T: Serialize>(
-        old: &T,
-        new: &T,
-        version: &str,
-    ) -> Result<Option<Self>, serde_json::Error> {
+    pub fn between<T: Serialize>(old: &T, new: &T, version: &str) -> Result<Option<Self>, serde_json::Error> {
         let difference = merge_patch(&serde_json::to_value(old)?, &serde_json::to_value(new)?);
         Ok(difference.map(|status| Self(json!({"metadata": {"resourceVersion": version}, "status": status}))))
     }
@@ -66,7 +62,12 @@ mod tests {
             ("changed", json!({"a": 1, "b": 2}), json!({"a": 3, "b": 2}), Some(json!({"a": 3}))),
             ("removed", json!({"a": 1, "b": 2}), json!({"a": 1}), Some(json!({"b": null}))),
             ("added", json!({}), json!({"a": {"b": 1}}), Some(json!({"a": {"b": 1}}))),
-            ("nested", json!({"c": {"x": 1, "y": 2}}), json!({"c": {"x": 1}}), Some(json!({"c": {"y": null}}))),
+            (
+                "nested",
+                json!({"c": {"x": 1, "y": 2}}),
+                json!({"c": {"x": 1}}),
+                Some(json!({"c": {"y": null}})),
+            ),
             ("list whole", json!({"l": [1, 2]}), json!({"l": [1]}), Some(json!({"l": [1]}))),
             ("null inside", json!({}), json!({"a": {"b": null, "c": 1}}), Some(json!({"a": {"c": 1}}))),
             ("object for a scalar", json!({"a": 1}), json!({"a": {"b": 1}}), Some(json!({"a": {"b": 1}}))),
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_status_patch_names_the_version_it_starts_from() {
-        let patch = StatusPatch::between(&json!({"phase": "Paused"}), &json!({"phase": "Healthy"}), "7").unwrap();
+        let patch =
+            StatusPatch::between(&json!({"phase": "Paused"}), &json!({"phase": "Healthy"}), "7").unwrap();
         let body = json!({"metadata": {"resourceVersion": "7"}, "status": {"phase": "Healthy"}});
         assert_eq!(patch, Some(StatusPatch(body)));
         assert_eq!(StatusPatch::between(&json!({}), &json!({}), "7").unwrap(), None);

@@ -256,7 +256,6 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(1.0 + rand::random::<f64>() / 5.0)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,12 +75,7 @@ impl Marks {
     }
 
     /// What is behind of the writes decided for `owner`; `shown` looks an object up in its cache.
-    pub fn behind(
-        &self,
-        owner: &Name,
-        now: Instant,
-        shown: impl Fn(&ObjectKey) -> Option<Shown>,
-    ) -> Behind {
+    pub fn behind(&self, owner: &Name, now: Instant, shown: impl Fn(&ObjectKey) -> Option<Shown>) -> Behind {
         self.with(|marks| {
             let Some(own) = marks.get_mut(owner) else { return Behind::default() };
             own.retain(|object, mark| keep_waiting(object, mark, now, shown(object).as_ref()));

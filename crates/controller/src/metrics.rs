@@ -152,7 +152,8 @@ fn expose_runs(page: &mut Page, runs: &[(&Name, &AnalysisRun)]) {
             family.sample(&labels, f64::from(u8::from(known == phase(run))));
         }
     }
-    let mut family = page.family("analysis_run_metric_type", Shape::Gauge, "Type of a metric of an analysis run.");
+    let mut family =
+        page.family("analysis_run_metric_type", Shape::Gauge, "Type of a metric of an analysis run.");
     for (name, run) in runs {
         for metric in run.spec.metrics.iter().flatten() {
             let kind = provider(metric);
@@ -204,7 +205,8 @@ fn expose_templates(page: &mut Page, insight: &Insight) {
     let mut templates = caches.templates.all();
     templates.extend(caches.cluster_templates.all());
     templates.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut info = page.family("analysis_template_info", Shape::Gauge, "Information about analysis templates.");
+    let mut info =
+        page.family("analysis_template_info", Shape::Gauge, "Information about analysis templates.");
     for (name, _) in &templates {
         info.sample(&[("namespace", &name.namespace), ("name", &name.name)], 1.0);
     }
@@ -294,7 +296,10 @@ mod tests {
             (json!([condition("Progressing", "RolloutAborted")]), "Abort"),
             (json!([condition("Progressing", "ProgressDeadlineExceeded")]), "Timeout"),
             (json!([condition("Progressing", "ReplicaSetCreateError")]), "Error"),
-            (json!([condition("Progressing", "RolloutAborted"), condition("InvalidSpec", "x")]), "InvalidSpec"),
+            (
+                json!([condition("Progressing", "RolloutAborted"), condition("InvalidSpec", "x")]),
+                "InvalidSpec",
+            ),
         ] {
             assert_eq!(phase(&rollout(conditions.clone())), expected, "{conditions}");
         }

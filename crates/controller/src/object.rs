@@ -134,7 +134,9 @@ impl fmt::Display for Kind {
 pub fn rollout_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
     let owners = meta.owner_references.as_ref()?;
     owners.iter().find(|owner| {
-        owner.controller == Some(true) && owner.kind == "Rollout" && owner.api_version.starts_with("argoproj.io/")
+        owner.controller == Some(true)
+            && owner.kind == "Rollout"
+            && owner.api_version.starts_with("argoproj.io/")
     })
 }
 

@@ -1,13 +1,13 @@
 //! Says what a decision about one Rollout is made from: the World, put together from the caches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::{Value, json};
 use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::seen::{ObjectKey, Seen};
-use serin_core::split::Effective;
+use serin_core::split::{Backends, Effective};
 use serin_core::world::{self, RouterReport, Template, World, WriteRefusal};
 use serin_traffic::{Objects, Router, service};
 use tokio::time::Instant;
@@ -46,19 +46,14 @@ pub fn scene(
     behind: &Behind,
     refusals: Vec<WriteRefusal>,
 ) -> Scene {
-    let (now, rollout) = (Instant::now(), &read.rollout);
-    let mut objects = Objects::new();
-    for key in &read.services {
-        objects.extend(see(&caches.services, key, &behind.objects, now));
-    }
-    for key in &read.routes {
-        if let Some(cache) = caches.routes(&Kind::of_key(key)) {
-            objects.extend(see(&cache, key, &behind.objects, now));
-        }
-    }
-    let needed = read.services.iter().chain(&read.routes);
+    let rollout = &read.rollout;
+    let mut objects = look(caches, read, behind);
+    let (routers, problem) = routers(caches, rollout);
+    let further = look_further(caches, &routers, &mut objects, behind);
+    caches.follow(name, &further);
+    let needed = read.services.iter().chain(&read.routes).chain(&further);
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
-    let (routers, routed) = routers(caches, rollout, &objects);
+    let routed = reports(rollout, &routers, problem, &objects);
     let services = read.services.iter().filter_map(|key| Some((key, objects.get(key)?)));
     let world = World {
         now: Timestamp::now(),
@@ -81,20 +76,54 @@ pub fn scene(
     }
 }
 
+/// The Services and routing objects that a Rollout names, as they are seen.
+pub fn look(caches: &Caches, read: &ReadRollout, behind: &Behind) -> Objects {
+    let mut objects = Objects::new();
+    for key in &read.services {
+        objects.extend(see(&caches.services, key, behind));
+    }
+    look_at_routes(caches, &read.routes, &mut objects, behind);
+    objects
+}
+
+fn look_at_routes(caches: &Caches, keys: &[ObjectKey], objects: &mut Objects, behind: &Behind) {
+    for key in keys {
+        if let Some(cache) = caches.routes(&Kind::of_key(key)) {
+            objects.extend(see(&cache, key, behind));
+        }
+    }
+}
+
+/// Objects that seen ones name in turn; chains are short, and a circle ends because nothing is looked at twice.
+pub fn look_further(
+    caches: &Caches,
+    routers: &[Box<dyn Router>],
+    objects: &mut Objects,
+    behind: &Behind,
+) -> Vec<ObjectKey> {
+    let mut all = Vec::new();
+    loop {
+        let named = routers.iter().flat_map(|router| router.further(objects));
+        let mut new: Vec<_> = named.filter(|key| !objects.contains_key(key) && !all.contains(key)).collect();
+        new.sort();
+        new.dedup();
+        if new.is_empty() {
+            return all;
+        }
+        look_at_routes(caches, &new, objects, behind);
+        all.extend(new);
+    }
+}
+
 /// One object with how much is known of it; nothing before its kind has been listed.
-fn see(
-    cache: &Cache<Value>,
-    key: &ObjectKey,
-    behind: &BTreeSet<ObjectKey>,
-    now: Instant,
-) -> Option<(ObjectKey, Seen<Value>)> {
-    if let Some(why) = cache.unreadable(now) {
+fn see(cache: &Cache<Value>, key: &ObjectKey, behind: &Behind) -> Option<(ObjectKey, Seen<Value>)> {
+    if let Some(why) = cache.unreadable(Instant::now()) {
         return Some((key.clone(), Seen::Failed(why)));
     }
     if !cache.synced() {
         return None;
     }
-    let seen = match (cache.get(&Name::of_key(key)), behind.contains(key)) {
+    let seen = match (cache.get(&Name::of_key(key)), behind.objects.contains(key)) {
         (Some(kept), false) => Seen::Fresh(versioned(&kept)),
         (Some(kept), true) => Seen::Stale(versioned(&kept)),
         (None, false) => Seen::Absent,
@@ -109,27 +138,34 @@ fn versioned(kept: &Kept<Value>) -> Value {
     object
 }
 
-fn routers(
-    caches: &Caches,
-    rollout: &Rollout,
-    objects: &Objects,
-) -> (Vec<Box<dyn Router>>, Vec<RouterReport>) {
+/// The routers of a Rollout, or why there are none although it asks for some.
+pub fn routers(caches: &Caches, rollout: &Rollout) -> (Vec<Box<dyn Router>>, Option<String>) {
     let versions = caches.versions.get().cloned().unwrap_or_default();
-    let routers = match serin_traffic::routers(rollout, &versions) {
-        Ok(routers) => routers,
+    match serin_traffic::routers(rollout, &versions) {
+        Ok(routers) => (routers, None),
         Err(problems) => {
             let why = problems.first().map(ToString::to_string).unwrap_or_default();
-            return (Vec::new(), vec![unusable(why)]);
+            (Vec::new(), Some(why))
         }
-    };
+    }
+}
+
+fn reports(
+    rollout: &Rollout,
+    routers: &[Box<dyn Router>],
+    problem: Option<String>,
+    objects: &Objects,
+) -> Vec<RouterReport> {
+    let Some(backends) = backends(rollout) else { return Vec::new() };
+    let reports = routers.iter().map(|router| serin_traffic::report(router.as_ref(), &backends, objects));
+    reports.chain(problem.map(unusable)).collect()
+}
+
+/// The backends as the stored status has them.
+pub fn backends(rollout: &Rollout) -> Option<Backends> {
     let status = rollout.status.clone().unwrap_or_default();
     let stable = status.stable_rs.unwrap_or_default();
-    let Some(backends) = serin_traffic::backends(rollout, &status.current_pod_hash, &stable) else {
-        return (Vec::new(), Vec::new());
-    };
-    let reports =
-        routers.iter().map(|router| serin_traffic::report(router.as_ref(), &backends, objects)).collect();
-    (routers, reports)
+    serin_traffic::backends(rollout, &status.current_pod_hash, &stable)
 }
 
 /// The report in place of routers that cannot be made of the spec.

@@ -131,12 +131,15 @@ impl Options {
     pub fn check(&self) -> Result<(), String> {
         let (lease, deadline) = (self.leader_election_lease_duration, self.leader_election_renew_deadline);
         if deadline >= lease {
-            return Err("--leader-election-renew-deadline must be less than --leader-election-lease-duration, \
+            return Err(
+                "--leader-election-renew-deadline must be less than --leader-election-lease-duration, \
                  else two controllers act at the same time"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         if self.leader_election_retry_period >= deadline {
-            return Err("--leader-election-retry-period must be less than --leader-election-renew-deadline".to_owned());
+            return Err("--leader-election-retry-period must be less than --leader-election-renew-deadline"
+                .to_owned());
         }
         if self.metrics_port == self.healthz_port {
             return Err("--metricsPort and --healthzPort must be different".to_owned());
@@ -171,7 +174,8 @@ mod tests {
 
     #[test]
     fn flags_are_read_as_argo_writes_them() {
-        let options = parse(&["--namespaced", "--leader-elect=false", "--metricsport", "9", "--logformat=json"]);
+        let options =
+            parse(&["--namespaced", "--leader-elect=false", "--metricsport", "9", "--logformat=json"]);
         let options = options.unwrap();
         assert!(options.namespaced && !options.leader_elect);
         assert_eq!((options.metrics_port, options.logformat), (9, LogFormat::Json));

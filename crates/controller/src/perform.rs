@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::core::Status;
 use kube::{Client, Resource};
 use serde_json::Value;
@@ -52,12 +54,7 @@ impl std::fmt::Debug for Performer {
 
 impl Performer {
     /// Writes with `client` while `leadership` holds.
-    pub fn new(
-        client: Client,
-        resources: Arc<Resources>,
-        leadership: Leadership,
-        tally: Arc<Tally>,
-    ) -> Self {
+    pub fn new(client: Client, resources: Arc<Resources>, leadership: Leadership, tally: Arc<Tally>) -> Self {
         Self { client, resources, leadership, tally }
     }
 
@@ -105,7 +102,9 @@ impl Performer {
         };
         match answered(object, api.delete(&object.name, &params)).await {
             Ok(_) => Ok(Some(Reach::Gone(uid.to_owned()))),
-            Err(Failure::Answered { status, .. }) if status.code == 404 => Ok(Some(Reach::Gone(uid.to_owned()))),
+            Err(Failure::Answered { status, .. }) if status.code == 404 => {
+                Ok(Some(Reach::Gone(uid.to_owned())))
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -214,7 +213,10 @@ fn lease_key(namespace: &str, name: &str) -> ObjectKey {
     ObjectKey::new("coordination.k8s.io", "v1", "Lease", namespace, name)
 }
 
-async fn answered<T>(object: &ObjectKey, request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+async fn answered<T>(
+    object: &ObjectKey,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Failure> {
     answered_within(ANSWER, object, request).await
 }
 
@@ -238,8 +240,7 @@ fn guarded(object: &ObjectKey, operations: &[Value]) -> Result<Patch<()>, Failur
 }
 
 fn readable<T: serde::de::DeserializeOwned>(object: &ObjectKey, content: Value) -> Result<T, Failure> {
-    serde_json::from_value(content)
-        .map_err(|source| Failure::Unsendable { object: object.clone(), source })
+    serde_json::from_value(content).map_err(|source| Failure::Unsendable { object: object.clone(), source })
 }
 
 fn effect_word(effect: &Effect) -> &'static str {

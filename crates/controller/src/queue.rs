@@ -102,12 +102,8 @@ impl<K: Clone + Debug + Eq + Hash + Ord + Send + 'static> Queue<K> {
     }
 
     /// Hands out keys to `work`, at most `workers` at a time, until `stop`; then waits for those that run.
-    pub async fn run<F>(
-        self: Arc<Self>,
-        workers: usize,
-        stop: CancellationToken,
-        work: impl Fn(K) -> F,
-    ) where
+    pub async fn run<F>(self: Arc<Self>, workers: usize, stop: CancellationToken, work: impl Fn(K) -> F)
+    where
         F: Future<Output = Option<Instant>> + Send + 'static,
     {
         let mut running = JoinSet::new();

@@ -13,11 +13,12 @@ use crate::announce::{self, Announcer};
 use crate::caches::{self, Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::lease::{Election, End, Leadership, Terms};
+use crate::measure::Prober;
 use crate::options::Options;
 use crate::perform::Performer;
-use crate::measure::Prober;
+use crate::read::Reader;
 use crate::reconcile::Rollouts;
-use crate::runs::{Reader, Runs};
+use crate::runs::Runs;
 use crate::serve::{self, Insight, NoPort};
 use crate::tally::Tally;
 use crate::versions::{self, Asked};
@@ -33,7 +34,9 @@ pub enum CannotBegin {
     #[error("{0}")]
     Options(String),
     /// No usable way to a cluster.
-    #[error("no way to a cluster: {0}; give --kubeconfig, set KUBECONFIG, or run in a pod with a service account")]
+    #[error(
+        "no way to a cluster: {0}; give --kubeconfig, set KUBECONFIG, or run in a pod with a service account"
+    )]
     NoCluster(String),
     /// A port is taken.
     #[error(transparent)]
@@ -175,10 +178,10 @@ impl Parts {
     fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
         let Self { options, client, caches, tally, performer, prober, mut leadership } = self;
         let resync = Duration::from_secs(options.rollout_resync.max(1));
-        let common = (performer, announcer, tally);
-        let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), resync));
+        let (common, reader) = ((performer, announcer, tally), Reader::new(client));
+        let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), reader.clone(), resync));
         let prometheus = options.prometheus_address.clone();
-        let runs = Arc::new(Runs::new(caches.clone(), common, (prober, Reader(client)), prometheus));
+        let runs = Arc::new(Runs::new(caches.clone(), common, (prober, reader), prometheus));
         tokio::spawn(async move {
             tokio::select! {
                 () = halt.cancelled() => return,

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
 use serin_analysis::run::{Asked, RunPlan, RunWorld, conclude, due, secrets_needed};
 use serin_api::AnalysisRun;
 use serin_core::journal::{Event, Severity};
@@ -23,9 +22,12 @@ use crate::measure::Prober;
 use crate::object::Name;
 use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
-use crate::secret;
+use crate::read::Reader;
 use crate::sight::RunSight;
 use crate::tally::{Subject, Tally};
+
+/// How soon to look again at a run that goes on and does not say when, as with a Secret that could not be read.
+const UNKNOWN_WAKE: SignedDuration = SignedDuration::from_secs(15);
 
 /// Everything that the loop needs.
 #[derive(Debug)]
@@ -40,15 +42,14 @@ pub struct Runs {
     marks: Marks,
     tries: Tries,
     unreadable: Mutex<HashMap<Name, String>>,
+    settled: Mutex<HashMap<Name, Settled>>,
 }
 
-/// The client that reads Secrets.
-pub struct Reader(pub Client);
-
-impl std::fmt::Debug for Reader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").finish_non_exhaustive()
-    }
+/// What was concluded from one version of a run: nothing new before `until`, because all that it depends on is in it.
+#[derive(Clone, Debug)]
+struct Settled {
+    version: String,
+    until: Option<Instant>,
 }
 
 impl Runs {
@@ -70,6 +71,7 @@ impl Runs {
             marks: Marks::default(),
             tries: Tries::default(),
             unreadable: Mutex::default(),
+            settled: Mutex::default(),
         }
     }
 
@@ -88,18 +90,41 @@ impl Runs {
             self.tally.fell_behind();
             return behind.until;
         }
+        if let Some(settled) = self.settled(name, &kept.version) {
+            return settled.until;
+        }
         let started = Instant::now();
         let (now, plan) = self.measure(name, run).await;
-        let failures: Vec<_> = self.record(name, &kept, run, &plan).await.err().into_iter().collect();
+        let recorded = self.record(name, &kept, run, &plan).await;
+        let wait = plan.wake.map(|at| at.duration_since(now));
+        let wait = wait.or((!plan.status.phase.completed()).then_some(UNKNOWN_WAKE));
+        let failures = match recorded {
+            Ok(version) => {
+                self.settle(name, Settled { version, until: wake_at(wait, None, None) });
+                Vec::new()
+            }
+            Err(failure) => vec![failure],
+        };
         self.tally.reconciled(Subject::AnalysisRun, name, started.elapsed(), lasting(&failures));
-        let retry = self.tries.pause("analysisrun", name, &failures);
-        wake_at(plan.wake.map(|at| at.duration_since(now)), retry, None)
+        wake_at(wait, self.tries.pause("analysisrun", name, &failures), None)
+    }
+
+    /// What is left to wait for when this version has been looked at: our own write comes back as an event.
+    fn settled(&self, name: &Name, version: &str) -> Option<Settled> {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
+        let waits = settled.until.is_none_or(|until| Instant::now() < until);
+        (settled.version == version && waits).then_some(settled)
+    }
+
+    fn settle(&self, name: &Name, settled: Settled) {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), settled);
     }
 
     fn forget(&self, name: &Name) {
         self.marks.forget(name);
         self.tries.forget(name);
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.tally.forget(Subject::AnalysisRun, name);
     }
 
@@ -116,7 +141,7 @@ impl Runs {
 
     /// Asks everything that is due, all at once, and concludes; with the moment of the conclusion.
     async fn measure(&self, name: &Name, run: &AnalysisRun) -> (Timestamp, RunPlan) {
-        let secrets = secret::read(&self.reader.0, &name.namespace, &secrets_needed(run)).await;
+        let secrets = self.reader.secrets(&name.namespace, &secrets_needed(run)).await;
         let default_prometheus = self.default_prometheus.as_deref();
         let world = RunWorld { now: Timestamp::now(), run, secrets: &secrets, default_prometheus };
         let asked: Vec<Asked> = join_all(due(&world).into_iter().map(|ask| self.prober.ask(ask))).await;
@@ -127,21 +152,23 @@ impl Runs {
         (world.now, plan)
     }
 
-    /// Stores the status, then tells what happened; deletes a run that has outlived its time.
+    /// Stores the status, then tells what happened; deletes a run that has outlived its time. Returns the version that
+    /// was concluded from, or written.
     async fn record(
         &self,
         name: &Name,
         kept: &Kept<RunSight>,
         run: &AnalysisRun,
         plan: &RunPlan,
-    ) -> Result<(), Failure> {
+    ) -> Result<String, Failure> {
         let object = kind::run().key(name);
         if plan.delete {
             let delete = Write { object: object.clone(), effect: Effect::Delete { uid: kept.uid.clone() } };
             let reach = self.performer.write(&delete).await?;
             reach.into_iter().for_each(|reach| self.marks.note(name, object.clone(), reach, Instant::now()));
-            return Ok(());
+            return Ok(kept.version.clone());
         }
+        let mut version = kept.version.clone();
         let old = run.status.clone().unwrap_or_default();
         let patch = StatusPatch::between(&old, &plan.status, &kept.version)
             .map_err(|source| Failure::Unsendable { object: object.clone(), source })?;
@@ -150,16 +177,16 @@ impl Runs {
             if stored.as_ref().is_err_and(|failure| failure.class() == crate::failure::Class::Stale) {
                 self.tally.conflicted();
             }
-            self.marks.note(name, object, Reach::Version(stored?), Instant::now());
+            version = stored?;
+            self.marks.note(name, object, Reach::Version(version.clone()), Instant::now());
         }
         for event in &plan.events {
             self.announcer.tell(Subject::AnalysisRun, &about(name, kept), event.clone());
         }
-        Ok(())
+        Ok(version)
     }
 }
 
 fn about(name: &Name, kept: &Kept<RunSight>) -> ObjectReference {
     reference(&kind::run(), name, &kept.uid, &kept.version)
 }
-

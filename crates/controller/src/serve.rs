@@ -55,7 +55,9 @@ pub async fn begin(
         let listener = open(port).await.map_err(|source| NoPort { port, what, source })?;
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
+            if let Err(error) =
+                axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+            {
                 tracing::error!("{what} is not served any more: {error}");
             }
         });
@@ -71,7 +73,9 @@ async fn open(port: u16) -> std::io::Result<TcpListener> {
     }
 }
 
-async fn metrics_page(State(insight): State<Insight>) -> ([(axum::http::HeaderName, &'static str); 1], String) {
+async fn metrics_page(
+    State(insight): State<Insight>,
+) -> ([(axum::http::HeaderName, &'static str); 1], String) {
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], metrics::page(&insight))
 }
 

@@ -6,9 +6,7 @@ use std::sync::{Arc, OnceLock};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use serin_api::{
-    AnalysisRun, AnalysisTemplateSpec, Rollout, RolloutAnalysis, TemplateReference, label,
-};
+use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, RolloutAnalysis, TemplateReference, label};
 use serin_core::replica::Pods;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
@@ -114,8 +112,9 @@ fn templates_named(rollout: &Rollout) -> Vec<TemplateReference> {
     let background = canary.analysis.iter().map(|background| &background.analysis);
     let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
     let analyses = background.chain(steps);
-    let mut named: Vec<_> =
-        analyses.flat_map(|analysis: &RolloutAnalysis| analysis.templates.iter().flatten().cloned()).collect();
+    let mut named: Vec<_> = analyses
+        .flat_map(|analysis: &RolloutAnalysis| analysis.templates.iter().flatten().cloned())
+        .collect();
     named.sort();
     named.dedup();
     named

@@ -66,7 +66,8 @@ fn the_process_is_ready_when_every_kind_has_been_listed() {
 fn what_a_rollout_names_leads_back_to_it() {
     let caches = listed();
     caches.rollouts.apply(Event::Apply(raw(rollout())));
-    let service = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": {}}});
+    let service =
+        |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": {}}});
     let route = Kind::new("gateway.networking.k8s.io", "v1", "HTTPRoute");
     for (case, expected) in [("web-stable", 1), ("other", 0)] {
         let caches = &caches;

@@ -1,0 +1,89 @@
+//! Says what is taken back from objects that a Rollout named and does not name any more, or that it leaves behind.
+
+use serin_core::write::Write;
+use serin_traffic::service;
+
+use crate::caches::Caches;
+use crate::mark::Behind;
+use crate::observe::{backends, look, look_further, routers};
+use crate::sight::ReadRollout;
+
+/// Whether `new` leaves an object alone that `old` named.
+pub fn leaves(old: &ReadRollout, new: &ReadRollout) -> bool {
+    old.services.iter().any(|key| !new.services.contains(key))
+        || old.routes.iter().any(|key| !new.routes.contains(key))
+}
+
+/// The writes that take back what was added for `old` to objects that `new` does not name; `None` as `new` is a Rollout
+/// that is gone. To be asked for again until there are none.
+pub fn writes(caches: &Caches, old: &ReadRollout, new: Option<&ReadRollout>, behind: &Behind) -> Vec<Write> {
+    let mut objects = look(caches, old, behind);
+    let (routers, _) = routers(caches, &old.rollout);
+    look_further(caches, &routers, &mut objects, behind);
+    let rollout = old.rollout.metadata.name.as_deref().unwrap_or_default();
+    let services = old.services.iter().filter_map(|key| {
+        let object = objects.get(key)?.fresh()?;
+        service::release(key, rollout, object)
+    });
+    let mut writes: Vec<_> = services.collect();
+    if let Some(backends) = backends(&old.rollout) {
+        writes.extend(routers.iter().flat_map(|router| router.release(&backends, &objects)));
+    }
+    let named = |write: &Write| {
+        new.is_some_and(|new| new.services.contains(&write.object) || new.routes.contains(&write.object))
+    };
+    writes.retain(|write| !named(write));
+    writes
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::caches::tests::{listed, raw, rollout};
+    use crate::object::Name;
+
+    fn read(caches: &Caches, rollout: Value) -> ReadRollout {
+        caches.rollouts.apply(Event::Apply(raw(rollout)));
+        caches.rollouts.get(&Name::new("shop", "web")).unwrap().value.clone().unwrap()
+    }
+
+    fn service(name: &str, owner: &str) -> Value {
+        json!({
+            "metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "3",
+                "annotations": {"argo-rollouts.argoproj.io/managed-by-rollouts": owner}},
+            "spec": {"selector": {"app": "web", "rollouts-pod-template-hash": "abc"}},
+        })
+    }
+
+    #[test]
+    fn a_service_that_is_not_named_any_more_selects_all_pods_again() {
+        let caches = listed();
+        for (name, owner) in [("web-canary", "web"), ("web-stable", "web")] {
+            caches.services.apply(Event::Apply(raw(service(name, owner))));
+        }
+        let old = read(&caches, rollout());
+        let mut changed = rollout();
+        changed["spec"]["strategy"]["canary"]["canaryService"] = json!("web-next");
+        let new = read(&caches, changed);
+        assert!(leaves(&old, &new) && !leaves(&old, &old));
+        let names = |new: Option<&ReadRollout>| -> Vec<_> {
+            writes(&caches, &old, new, &Behind::default())
+                .into_iter()
+                .map(|write| write.object.name)
+                .collect()
+        };
+        assert_eq!(names(Some(&new)), ["web-canary"]);
+        assert_eq!(names(None), ["web-canary", "web-stable"]);
+    }
+
+    #[test]
+    fn a_service_of_another_rollout_is_left_alone() {
+        let caches = listed();
+        caches.services.apply(Event::Apply(raw(service("web-canary", "other"))));
+        let old = read(&caches, rollout());
+        assert!(writes(&caches, &old, None, &Behind::default()).is_empty());
+    }
+}

@@ -1,0 +1,84 @@
+//! Performs the few reads that no watch serves: Secrets by name, and whether an object is truly gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use kube::{Client, Resource};
+use serin_analysis::secret::{SecretText, Secrets};
+use serin_core::seen::Seen;
+
+use crate::caches::kind;
+use crate::object::{Name, Raw};
+use crate::watch::api_words;
+
+/// Reads single objects, when they are needed; keeps nothing.
+#[derive(Clone)]
+pub struct Reader(Client);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Reads with this client.
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// Reads the keys `needed`, as name and key, of Secrets in `namespace`.
+    pub async fn secrets(&self, namespace: &str, needed: &[(String, String)]) -> Secrets {
+        let api: Api<Secret> = Api::namespaced(self.0.clone(), namespace);
+        let names: BTreeSet<_> = needed.iter().map(|(name, _)| name).collect();
+        let mut found = BTreeMap::new();
+        for name in names {
+            found.insert(name, api.get_opt(name).await);
+        }
+        let text = |(name, key): &(String, String)| match found.get(name) {
+            Some(Ok(secret)) => text_of(secret.as_ref(), key),
+            Some(Err(error)) => Seen::Failed(format!("Secret {name} cannot be read: {}", api_words(error))),
+            None => Seen::Absent,
+        };
+        needed.iter().map(|entry| (entry.clone(), text(entry))).collect()
+    }
+
+    /// Whether the Rollout is not there, or on its way out, by the word of the API server itself: a cache that selects
+    /// by label does not show one whose label was changed.
+    ///
+    /// # Errors
+    /// What the API server said, or why it could not be asked.
+    pub async fn gone(&self, rollout: &Name) -> Result<bool, String> {
+        let api: Api<Raw> =
+            Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
+        let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
+        Ok(found.is_none_or(|found| found.meta().deletion_timestamp.is_some()))
+    }
+}
+
+fn text_of(secret: Option<&Secret>, key: &str) -> Seen<SecretText> {
+    let bytes = secret.and_then(|secret| secret.data.as_ref()?.get(key));
+    match bytes.map(|bytes| std::str::from_utf8(&bytes.0)) {
+        Some(Ok(text)) => Seen::Fresh(SecretText::new(text)),
+        Some(Err(_)) => Seen::Failed(format!("key {key} is not text")),
+        None => Seen::Absent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn missing_and_unreadable_are_different() {
+        let data = [("a".to_owned(), ByteString(b"x".to_vec())), ("b".to_owned(), ByteString(vec![0xff]))];
+        let secret = Secret { data: Some(data.into()), ..Secret::default() };
+        assert!(matches!(text_of(Some(&secret), "a"), Seen::Fresh(text) if text.expose() == "x"));
+        assert!(matches!(text_of(Some(&secret), "b"), Seen::Failed(_)));
+        assert!(matches!(text_of(Some(&secret), "c"), Seen::Absent));
+        assert!(matches!(text_of(None, "a"), Seen::Absent));
+    }
+}

@@ -1,0 +1,86 @@
+//! Performs the parting: from objects that a Rollout does not name any more, and from Rollouts that are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serin_core::Plan;
+use tokio::time::Instant;
+
+use super::act::Performed;
+use super::{BLIND_WAKE, Rollouts};
+use crate::cache::Kept;
+use crate::farewell::{self, leaves};
+use crate::object::Name;
+use crate::observe::Scene;
+use crate::patience::wake_at;
+use crate::sight::RolloutSight;
+
+impl Rollouts {
+    /// Remembers a Rollout, and what it named before when it does not name that any more.
+    pub(super) fn notice(&self, name: &Name, kept: &Arc<Kept<RolloutSight>>) {
+        let mut recalls = self.recall();
+        let recall = recalls.entry(name.clone()).or_default();
+        recall.unreadable = None;
+        let last = recall.last.replace(kept.clone());
+        if let (Some(last), Ok(new)) = (last, &kept.value)
+            && last.value.as_ref().is_ok_and(|old| leaves(old, new))
+        {
+            recall.left.push(last);
+        }
+    }
+
+    /// Takes back what was added to objects that the Rollout has left, once the new spec is known to work: a mistyped
+    /// name must not change where traffic goes.
+    pub(super) async fn release(&self, name: &Name, scene: &Scene, plan: &Plan, performed: &mut Performed) {
+        let valid = plan.status.conditions.iter().all(|condition| condition.type_ != "InvalidSpec");
+        let left = self.recall().get(name).map(|recall| recall.left.clone()).unwrap_or_default();
+        if left.is_empty() || !valid {
+            return;
+        }
+        let now = self.recall().get(name).and_then(|recall| recall.last.clone());
+        let new = now.as_ref().and_then(|kept| kept.value.as_ref().ok());
+        let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
+        let old = left.iter().filter_map(|kept| kept.value.as_ref().ok());
+        let writes: Vec<_> = old.flat_map(|old| farewell::writes(&self.caches, old, new, &behind)).collect();
+        for write in &writes {
+            self.perform_one(name, scene, (write, &scene.version), performed).await;
+        }
+        if writes.is_empty() && behind.objects.is_empty() {
+            self.recall().entry(name.clone()).or_default().left.clear();
+        }
+    }
+
+    /// Takes back what was added to other objects, for a Rollout that is gone.
+    pub(super) async fn part(&self, name: &Name) -> Option<Instant> {
+        let last = self.recall().get(name).and_then(|recall| recall.last.clone());
+        let Some(Ok(old)) = last.as_ref().map(|kept| &kept.value) else {
+            self.forget(name);
+            return None;
+        };
+        match self.reader.gone(name).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.forget(name);
+                return None;
+            }
+            Err(why) => {
+                tracing::debug!(rollout = %name, "not known whether it is gone: {why}");
+                return Some(Instant::now() + BLIND_WAKE);
+            }
+        }
+        let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
+        let mut failures = Vec::new();
+        let writes = farewell::writes(&self.caches, old, None, &behind);
+        for write in &writes {
+            match self.performer.write(write).await {
+                Ok(reach) => self.mark(name, write, reach.as_ref()),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if writes.is_empty() && behind.objects.is_empty() {
+            self.forget(name);
+            return None;
+        }
+        wake_at(None, self.tries.pause("rollout", name, &failures), Some(Duration::from_secs(1)))
+    }
+}
