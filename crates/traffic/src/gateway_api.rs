@@ -6,11 +6,13 @@
 //! no step passes and no pod is taken away on the strength of them, and the report says why.
 
 use serde_json::Value;
+use serin_api::CanaryStep;
 use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Effective, Split, Weight};
 use serin_core::write::Write;
 
 use self::config::{Config, Label, Route};
+use self::feature::{Features, Support};
 use self::managed_rule::{Allowed, Managed};
 use self::status::Standing;
 use crate::capability::{Capabilities, Headers, Mirrors};
@@ -23,6 +25,7 @@ use crate::router::{Objects, Router, Sight};
 use crate::routers::ApiVersions;
 
 mod config;
+mod feature;
 mod header_rule;
 mod managed_rule;
 mod mirror_rule;
@@ -41,6 +44,8 @@ pub struct GatewayApi {
     label: Option<Label>,
     any_of: bool,
     total: Weight,
+    /// What the mirror routes of steps need.
+    features: Features,
 }
 
 impl GatewayApi {
@@ -56,7 +61,29 @@ impl GatewayApi {
         versions: &ApiVersions,
     ) -> Result<Self, serin_api::Problem> {
         let Config { routes, label, any_of } = Config::read(config, namespace, versions)?;
-        Ok(Self { routes, label, any_of, total })
+        Ok(Self { routes, label, any_of, total, features: Features::new() })
+    }
+
+    /// The same router for a Rollout with these steps; without them it adds no mirror routes.
+    pub fn for_steps(self, steps: &[CanaryStep]) -> Self {
+        Self { features: feature::asked(steps), ..self }
+    }
+
+    /// Mirror routes may be added to the route: steps ask for them, and its gateways can, or could when they were added.
+    fn mirrors(&self, route: &Route, object: &Value, seen: &Objects, there: bool) -> bool {
+        route.mirror_rules()
+            && !self.features.is_empty()
+            && match feature::support(object, &self.features, seen) {
+                Support::All => true,
+                Support::Lacking(..) => false,
+                Support::Unknown(_) => there,
+            }
+    }
+
+    /// What must be known of gateways before mirror routes can be judged.
+    fn unsupported(&self, route: &Route, object: &Value, seen: &Objects) -> Option<Support> {
+        let asked = route.mirror_rules() && !self.features.is_empty();
+        asked.then(|| feature::support(object, &self.features, seen)).filter(|found| *found != Support::All)
     }
 
     fn render_route(
@@ -64,9 +91,9 @@ impl GatewayApi {
         route: &Route,
         object: &Value,
         backends: &Backends,
-        want: &Split,
+        (want, seen): (&Split, &Objects),
     ) -> Option<Write> {
-        let Found { forks, .. } = route.find(object, backends);
+        let Found { forks, mirrors, .. } = route.find(object, backends);
         let mut patch = Patch::default();
         for fork in &forks {
             fork.render(&mut patch, want.total, want.canary);
@@ -78,7 +105,8 @@ impl GatewayApi {
                 patch.drop_entry(object, "/metadata/labels", key, value);
             }
         }
-        let (headers, mirrors) = (route.header_rules(), route.mirror_rules());
+        let mirrors = self.mirrors(route, object, seen, !mirrors.is_empty());
+        let headers = route.header_rules();
         let allowed = Allowed { headers, mirrors, any_of: self.any_of };
         let place = (route.key.namespace.as_str(), object);
         managed_rule::render(&mut patch, place, (want, allowed), backends, &forks);
@@ -197,15 +225,21 @@ impl Router for GatewayApi {
         self.routes.iter().map(|route| route.key.clone()).collect()
     }
 
-    fn further(&self, _seen: &Objects) -> Vec<ObjectKey> {
-        Vec::new()
+    fn further(&self, seen: &Objects) -> Vec<ObjectKey> {
+        let asked = self.routes.iter().filter(|route| route.mirror_rules() && !self.features.is_empty());
+        let objects = asked.filter_map(|route| Sight::of(seen, &route.key).object());
+        objects.flat_map(|object| feature::further(object, seen)).collect()
     }
 
     fn refusal(&self, backends: &Backends, seen: &Objects) -> Option<Refusal> {
         self.routes.iter().find_map(|route| match Sight::of(seen, &route.key) {
             Sight::Absent => Some(route.refuse(Cause::Missing { object: route.key.clone() })),
             Sight::Fresh(object) | Sight::Stale(object) => {
-                route.find(object, backends).wrong.map(|cause| route.refuse(cause))
+                let lacking = match self.unsupported(route, object, seen) {
+                    Some(Support::Lacking(object, feature)) => Some(Cause::Unsupported { object, feature }),
+                    _ => None,
+                };
+                route.find(object, backends).wrong.or(lacking).map(|cause| route.refuse(cause))
             }
             Sight::Unknown(_) => None,
         })
@@ -221,13 +255,17 @@ impl Router for GatewayApi {
                 Some(Standing::Doubtful(why)) => reading.doubt(format!("{}: {why}", route.key)),
                 Some(Standing::Accepted) | None => {}
             }
+            match sight.object().and_then(|object| self.unsupported(route, object, seen)) {
+                Some(Support::Unknown(why)) => reading.doubt(format!("{}: {why}", route.key)),
+                Some(Support::Lacking(..) | Support::All) | None => {}
+            }
         }
         reading.effective()
     }
 
     fn render(&self, backends: &Backends, want: &Split, seen: &Objects) -> Vec<Write> {
         let fresh = self.routes.iter().filter_map(|route| match Sight::of(seen, &route.key) {
-            Sight::Fresh(object) => self.render_route(route, object, backends, want),
+            Sight::Fresh(object) => self.render_route(route, object, backends, (want, seen)),
             Sight::Stale(_) | Sight::Absent | Sight::Unknown(_) => None,
         });
         fresh.collect()

@@ -120,6 +120,16 @@ pub enum Cause {
         /// Namespace in which they are looked for.
         namespace: String,
     },
+    /// A gateway cannot do what a step asks for.
+    #[error(
+        "{object} does not list {feature} in status.supportedFeatures, and requests would fail; remove the setMirrorRoute steps, or use gateways that can"
+    )]
+    Unsupported {
+        /// Class of the gateway.
+        object: ObjectKey,
+        /// What it lacks, by the name that the Gateway API gives it.
+        feature: &'static str,
+    },
     /// A weighted list lacks one Service; the words are those of Argo's router of that kind.
     #[error("{words}; add \"{name}\" to {path} of {object}")]
     EntryMissing {

@@ -39,7 +39,7 @@ pub trait Router: Debug + Send + Sync {
     /// The objects that the shell must watch or fetch for the other methods.
     fn needs(&self) -> Vec<ObjectKey>;
 
-    /// Objects that those of `needs` name in turn, as far as these have been seen.
+    /// Objects that those of `needs` and these name in turn, as far as they have been seen: ask until there are no new.
     fn further(&self, seen: &Objects) -> Vec<ObjectKey>;
 
     /// What is missing or cannot be used, first things first.

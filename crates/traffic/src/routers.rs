@@ -1,7 +1,6 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
-use serde_json::Value;
-use serin_api::{CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting};
+use serin_api::{CanaryStep, CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
 use crate::alb::Alb;
@@ -61,7 +60,8 @@ pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn 
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     let name = rollout.metadata.name.as_deref().unwrap_or_default();
     let (mut routers, mut problems) = (Vec::new(), Vec::new());
-    for made in build(routing, (namespace, name), versions) {
+    let steps = canary.steps.as_deref().unwrap_or_default();
+    for made in build(routing, (namespace, name), steps, versions) {
         match made {
             Ok(router) => routers.push(router),
             Err(problem) => problems.push(problem),
@@ -79,6 +79,7 @@ type Made = Result<Box<dyn Router>, Problem>;
 fn build(
     routing: &RolloutTrafficRouting,
     (namespace, name): (&str, &str),
+    steps: &[CanaryStep],
     versions: &ApiVersions,
 ) -> Vec<Made> {
     let RolloutTrafficRouting {
@@ -106,22 +107,23 @@ fn build(
         apisix.as_ref().map(|spec| Apisix::new(spec, namespace, managed).map(boxed)),
     ];
     let plugins = plugins.iter().flatten();
-    let plugins = plugins.map(|(key, config)| plugin(key, config, (namespace, total(routing)), versions));
+    let plugins = plugins.map(|(key, config)| match key.as_str() {
+        gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions)
+            .map(|router| boxed(router.for_steps(steps))),
+        GENERIC_ROUTER => Generic::new(config, namespace, total(routing)).map(boxed),
+        other => Err(unknown(other)),
+    });
     made.into_iter().flatten().chain(plugins).collect()
 }
 
 /// A plugin that is not built in is refused by name, never ignored.
-fn plugin(name: &str, config: &Value, (namespace, total): (&str, Weight), versions: &ApiVersions) -> Made {
-    match name {
-        gateway_api::NAME => GatewayApi::new(config, namespace, total, versions).map(boxed),
-        GENERIC_ROUTER => Generic::new(config, namespace, total).map(boxed),
-        other => Err(Problem::Invalid {
-            path: format!("{PATH}.plugins[\"{other}\"]"),
-            value: "set".to_owned(),
-            message: "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for \
-                      routes of the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights"
-                .to_owned(),
-        }),
+fn unknown(plugin: &str) -> Problem {
+    Problem::Invalid {
+        path: format!("{PATH}.plugins[\"{plugin}\"]"),
+        value: "set".to_owned(),
+        message: "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
+                  the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights"
+            .to_owned(),
     }
 }
 

@@ -62,6 +62,10 @@ pub(super) fn render(
 ) {
     let (before, after) = wanted(object, (want, allowed), &backends.managed_routes, forks);
     let rules = object::list(object, "/spec/rules");
+    // Definitions older than named rules drop the names, and each look would add the rules once more.
+    if before.iter().chain(&after).any(|rule| rules.contains(&nameless(rule))) {
+        return;
+    }
     let ours = rules.iter().enumerate().filter(|(_, rule)| managed(rule, namespace, backends).is_some());
     let ours: Vec<_> = ours.collect();
     let leading = rules.iter().take(before.len()).eq(&before);
@@ -75,12 +79,25 @@ pub(super) fn render(
         }
         patch.remove(&path);
     }
+    // Other gateways might not know the filters of mirror routes.
+    if let Some(parents) = object.pointer("/spec/parentRefs").filter(|_| !before.is_empty()) {
+        patch.test("/spec/parentRefs", parents);
+    }
     for rule in before.into_iter().rev() {
         patch.insert("/spec/rules/0", rule);
     }
     for rule in after {
         patch.insert("/spec/rules/-", rule);
     }
+}
+
+fn nameless(rule: &Value) -> Value {
+    rule.as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(field, _)| *field != "name")
+        .map(|(f, v)| (f.clone(), v.clone()))
+        .collect()
 }
 
 /// The rules before the user's own and those after them.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serin_api::Rollout;
 use serin_core::seen::{ObjectKey, Seen};
-use serin_core::split::{Backends, Effective, HeaderRoute, MirrorRoute, Split, Weight};
+use serin_core::split::{Backends, Effective, HeaderRoute, MirrorMatch, MirrorRoute, Split, Weight};
 use serin_core::strategy::ServiceTarget;
 use serin_core::write::{Effect, Write};
 use serin_traffic::{ApiVersions, Objects, Router, backends, routers, service};
@@ -85,8 +85,10 @@ impl Case {
         let needed = routers.iter().flat_map(|router| router.needs());
         let mut seen: Objects = needed.map(|key| (key, Seen::Absent)).collect();
         seen.extend(documents.into_iter().map(|object| (key(&object), Seen::Fresh(object))));
-        for key in routers.iter().flat_map(|router| router.further(&seen)).collect::<Vec<_>>() {
-            seen.entry(key).or_insert(Seen::Absent);
+        for _ in 0..3 {
+            for key in routers.iter().flat_map(|router| router.further(&seen)).collect::<Vec<_>>() {
+                seen.entry(key).or_insert(Seen::Absent);
+            }
         }
         Self {
             name: format!("{}/{}", name[1].display(), name[0].display()),
@@ -241,6 +243,15 @@ pub(crate) fn key(object: &Value) -> ObjectKey {
     ObjectKey::new(group, version, text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
 }
 
+/// The step that asks for a mirror route.
+fn step(route: &MirrorRoute) -> Value {
+    let method = |entry: &MirrorMatch| entry.method.as_ref().map(|method| json!({"method": method}));
+    let entries = route.matches.iter().map(|entry| method(entry).unwrap_or(json!({})));
+    let all = [json!({})].into_iter().filter(|_| route.matches.is_empty());
+    let matches: Vec<_> = entries.chain(all).collect();
+    json!({"setMirrorRoute": {"name": route.name, "percentage": route.percentage, "match": matches}})
+}
+
 fn rollout(want: &Want) -> Rollout {
     serde_json::from_value(json!({
         "apiVersion": "argoproj.io/v1alpha1",
@@ -250,6 +261,7 @@ fn rollout(want: &Want) -> Rollout {
             "canaryService": want.canary_service,
             "stableService": want.stable_service,
             "trafficRouting": want.traffic_routing,
+            "steps": want.mirrors.iter().map(step).collect::<Vec<_>>(),
         }}},
     }))
     .unwrap()

@@ -43,6 +43,8 @@ fn effective_after_apply_is_the_wish_or_pending() {
             "rejected",
             "status_says_no",
             "controller_says_no",
+            "class_that_is_missing",
+            "names_are_lost",
             "no_status_yet",
             "ready_by_value_only",
         ];
