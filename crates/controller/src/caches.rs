@@ -1,26 +1,23 @@
-//! Performs the watches of all kinds, and says which objects are to be looked at when something changes.
+//! Says what is known of the cluster, and which objects are to be looked at when something changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::FutureExt;
 use kube::Client;
 use kube::api::Api;
 use kube::core::ApiResource;
 use serde_json::Value;
 use serin_api::{TemplateReference, label};
 use serin_core::seen::ObjectKey;
-use serin_traffic::service;
 use tokio::sync::mpsc;
 
-use crate::cache::{Cache, Change};
+use crate::cache::Cache;
 use crate::link::Links;
 use crate::mark::Shown;
-use crate::object::{Kind, Name, Raw, rollout_of};
+use crate::object::{Kind, Name, Raw};
 use crate::queue::Queue;
 use crate::resource::Resources;
 use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
-use crate::watch::{self, Listener};
 
 /// Which part of the cluster is served.
 #[derive(Clone, Debug, Default)]
@@ -32,14 +29,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn selector(&self) -> String {
+    pub(crate) fn selector(&self) -> String {
         match self.instance.as_str() {
             "" => format!("!{}", label::INSTANCE_ID),
             instance => format!("{}={instance}", label::INSTANCE_ID),
         }
     }
 
-    fn api(&self, client: &Client, resource: &ApiResource) -> Api<Raw> {
+    pub(crate) fn api(&self, client: &Client, resource: &ApiResource) -> Api<Raw> {
         match &self.namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
             None => Api::all_with(client.clone(), resource),
@@ -103,17 +100,17 @@ pub struct Caches {
     pub run_queue: Arc<Queue<Name>>,
     /// Plurals of kinds.
     pub resources: Arc<Resources>,
-    /// Versions of API groups of routing objects; set once, before [`start`].
+    /// Versions of API groups of routing objects; set once, before [`crate::watches::start`].
     pub versions: Versions,
     namespaced: bool,
-    routes: Mutex<BTreeMap<Kind, Arc<Cache<Value>>>>,
+    pub(crate) routes: Mutex<BTreeMap<Kind, Arc<Cache<Value>>>>,
     links: Links,
     wanted: mpsc::UnboundedSender<Kind>,
-    wants: Mutex<Option<mpsc::UnboundedReceiver<Kind>>>,
+    pub(crate) wants: Mutex<Option<mpsc::UnboundedReceiver<Kind>>>,
 }
 
 impl Caches {
-    /// Empty caches; [`start`] fills them.
+    /// Empty caches; [`crate::watches::start`] fills them.
     pub fn new(scope: &Scope) -> Arc<Self> {
         let versions = Versions::default();
         let (wanted, wants) = mpsc::unbounded_channel();
@@ -185,17 +182,17 @@ impl Caches {
         }
     }
 
-    fn look_at_users(&self, key: &ObjectKey) {
+    pub(crate) fn look_at_users(&self, key: &ObjectKey) {
         self.look_at(&sight::word(key));
     }
 
-    fn look_at(&self, word: &str) {
+    pub(crate) fn look_at(&self, word: &str) {
         let users = self.rollouts.names_by(word).into_iter().chain(self.links.users(word));
         users.for_each(|name| self.rollout_queue.add(name));
     }
 
     /// Rollouts that name the template, or one that names it in turn.
-    fn look_at_users_of_template(&self, name: &Name, cluster_scope: bool) {
+    pub(crate) fn look_at_users_of_template(&self, name: &Name, cluster_scope: bool) {
         let first = TemplateReference { template_name: name.name.clone(), cluster_scope };
         let mut open = vec![(name.namespace.clone(), first)];
         let mut known = BTreeSet::new();
@@ -218,164 +215,6 @@ impl Caches {
                 ));
             }
         }
-    }
-}
-
-/// Starts the watches of all kinds that are always watched, and of routing objects as Rollouts begin to need them.
-pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
-    let scope = Arc::new(scope);
-    let watches = Watches { client: client.clone(), scope: scope.clone(), caches: caches.clone() };
-    tokio::spawn(watches.clone().serve_wants());
-    let own = Some(scope.selector());
-    watches.begin(kind::rollout(), own.clone(), caches.rollouts.clone(), OfRollouts(watches.clone()));
-    watches.begin(kind::run(), own, caches.runs.clone(), OfRuns(caches.clone()));
-    let hashed = Some(label::POD_TEMPLATE_HASH.to_owned());
-    watches.begin(kind::set(), hashed, caches.sets.clone(), OfSets(caches.clone()));
-    watches.begin(kind::service(), None, caches.services.clone(), OfServices(caches.clone()));
-    let listener = OfTemplates { caches: caches.clone(), cluster_scope: false };
-    watches.begin(kind::template(), None, caches.templates.clone(), listener);
-    if scope.namespace.is_none() {
-        let listener = OfTemplates { caches: caches.clone(), cluster_scope: true };
-        watches.begin(kind::cluster_template(), None, caches.cluster_templates.clone(), listener);
-    }
-}
-
-#[derive(Clone)]
-struct Watches {
-    client: Client,
-    scope: Arc<Scope>,
-    caches: Arc<Caches>,
-}
-
-impl Watches {
-    fn begin<T: Send + Sync + 'static>(
-        &self,
-        kind: Kind,
-        selector: Option<String>,
-        cache: Arc<Cache<T>>,
-        listener: impl Listener<T> + Send + Sync + 'static,
-    ) {
-        let (watches, asked) = (self.clone(), kind.clone());
-        let api = move || watches.clone().api(asked.clone()).boxed();
-        tokio::spawn(watch::keep(kind, api, selector, cache, listener));
-    }
-
-    async fn api(self, kind: Kind) -> Api<Raw> {
-        let resources = &self.caches.resources;
-        resources.learn(&self.client, &kind).await;
-        self.scope.api(&self.client, &resources.of(&kind))
-    }
-
-    /// Watches a kind of routing objects, once.
-    fn need(&self, kind: Kind) {
-        let mut known = self.caches.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains_key(&kind) {
-            return;
-        }
-        let cache = Arc::new(Cache::new(sight::routes()));
-        known.insert(kind.clone(), cache.clone());
-        drop(known);
-        let listener = OfRoutes { caches: self.caches.clone(), kind: kind.clone() };
-        self.begin(kind, None, cache, listener);
-    }
-
-    /// Watches kinds as they turn out to be needed.
-    async fn serve_wants(self) {
-        let wants = self.caches.wants.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut wants) = wants else { return };
-        while let Some(kind) = wants.recv().await {
-            self.need(kind);
-        }
-    }
-}
-
-struct OfRollouts(Watches);
-
-impl Listener<RolloutSight> for OfRollouts {
-    fn changed(&self, change: Change<RolloutSight>) {
-        if let Some(Ok(read)) = change.new.as_ref().map(|kept| &kept.value) {
-            read.routes.iter().for_each(|key| self.0.need(Kind::of_key(key)));
-        }
-        self.0.caches.rollout_queue.add(change.name);
-    }
-
-    fn listed(&self) {}
-}
-
-struct OfSets(Arc<Caches>);
-
-impl Listener<SetSight> for OfSets {
-    fn changed(&self, change: Change<SetSight>) {
-        if !change.matters() {
-            return;
-        }
-        for (_, owner) in change.sides().filter_map(|set| set.value.owner.as_ref()) {
-            self.0.rollout_queue.add(Name::new(&change.name.namespace, owner));
-        }
-    }
-
-    fn listed(&self) {}
-}
-
-struct OfRuns(Arc<Caches>);
-
-impl Listener<RunSight> for OfRuns {
-    fn changed(&self, change: Change<RunSight>) {
-        let read = |kept: &Option<Arc<crate::cache::Kept<RunSight>>>| {
-            kept.as_ref().and_then(|kept| kept.value.as_ref().ok()).map(crate::observe::run)
-        };
-        if read(&change.old) != read(&change.new) {
-            let runs = change.sides().filter_map(|run| run.value.as_ref().ok());
-            for owner in runs.filter_map(|run| rollout_of(&run.metadata)) {
-                self.0.rollout_queue.add(Name::new(&change.name.namespace, &owner.name));
-            }
-        }
-        self.0.run_queue.add(change.name);
-    }
-
-    fn listed(&self) {}
-}
-
-struct OfServices(Arc<Caches>);
-
-impl Listener<Value> for OfServices {
-    fn changed(&self, change: Change<Value>) {
-        if change.matters() {
-            self.0.look_at_users(&service::key(&change.name.namespace, &change.name.name));
-        }
-    }
-
-    fn listed(&self) {}
-}
-
-struct OfTemplates {
-    caches: Arc<Caches>,
-    cluster_scope: bool,
-}
-
-impl Listener<TemplateSight> for OfTemplates {
-    fn changed(&self, change: Change<TemplateSight>) {
-        if change.matters() {
-            self.caches.look_at_users_of_template(&change.name, self.cluster_scope);
-        }
-    }
-
-    fn listed(&self) {}
-}
-
-struct OfRoutes {
-    caches: Arc<Caches>,
-    kind: Kind,
-}
-
-impl Listener<Value> for OfRoutes {
-    fn changed(&self, change: Change<Value>) {
-        self.caches.look_at_users(&self.kind.key(&change.name));
-    }
-
-    /// Also those whose object is not there: now it is known to be missing.
-    fn listed(&self) {
-        self.caches.look_at(&sight::kind_word(&self.kind));
     }
 }
 

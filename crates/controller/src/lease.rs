@@ -160,6 +160,7 @@ impl Election {
             match self.round(performer).await {
                 Ok(Round::Held) => self.hold(started),
                 Ok(Round::Other(name)) if self.held() => {
+                    self.acts_until.send_replace(None);
                     tracing::error!(holder = name, "another controller has taken the lease");
                     return End::Lost;
                 }

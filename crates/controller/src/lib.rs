@@ -33,6 +33,7 @@ pub mod tally;
 pub mod telemetry;
 pub mod versions;
 pub mod watch;
+pub mod watches;
 
 /// How this program names itself to others.
 pub const AGENT: &str = concat!("serin-controller/", env!("CARGO_PKG_VERSION"));

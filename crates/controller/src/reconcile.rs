@@ -75,20 +75,23 @@ impl Rollouts {
 
     /// Looks at one Rollout; returns when to look again.
     pub async fn reconcile(&self, name: &Name) -> Option<Instant> {
-        let scene = match self.observe(name) {
-            Observed::Scene(scene) => scene,
-            Observed::Behind(until) => return until,
-            Observed::Gone => return self.part(name).await,
-            Observed::Nothing => return None,
-        };
+        match self.observe(name) {
+            Observed::Scene(scene) => self.carry_on(name, &scene).await,
+            Observed::Behind(until) => until,
+            Observed::Gone => self.part(name).await,
+            Observed::Nothing => None,
+        }
+    }
+
+    async fn carry_on(&self, name: &Name, scene: &Scene) -> Option<Instant> {
         let started = Instant::now();
-        let plan = self.plan(&scene);
-        let failures = match self.record(name, &scene, &plan).await {
-            Ok(version) => self.perform(name, &scene, &plan, &version).await,
+        let plan = self.plan(scene);
+        let failures = match self.record(name, scene, &plan).await {
+            Ok(version) => self.perform(name, scene, &plan, &version).await,
             Err(failure) => vec![failure],
         };
         self.tally.reconciled(Subject::Rollout, name, started.elapsed(), lasting(&failures));
-        self.wake(name, &scene, &plan, &failures)
+        self.wake(name, scene, &plan, &failures)
     }
 
     fn recall(&self) -> MutexGuard<'_, HashMap<Name, Recall>> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::announce::{self, Announcer};
-use crate::caches::{self, Caches, Scope};
+use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
@@ -23,6 +23,7 @@ use crate::serve::{self, Insight, NoPort};
 use crate::tally::Tally;
 use crate::versions::{self, Asked};
 use crate::watch::chain;
+use crate::watches;
 
 /// Running work gets this long to end; the kubelet gives 30 s in all.
 const GRACE: Duration = Duration::from_secs(20);
@@ -83,7 +84,7 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     }
     // Set once; a second process-wide value does not exist.
     let _ = caches.versions.set(versions::served(&client, Asked::of(&options)).await);
-    caches::start(&client, scope, &caches);
+    watches::start(&client, scope, &caches);
     let resources = caches.resources.clone();
     let performer = Performer::new(client.clone(), resources, leadership.clone(), tally.clone());
     let parts = Parts { options, client, caches, tally, performer, prober, leadership };
@@ -191,13 +192,14 @@ impl Parts {
                 usize::from(options.rollout_threads),
                 halt.clone(),
                 move |name| {
-                    let (rollouts, span) = (rollouts.clone(), tracing::info_span!("rollout", %name));
+                    let (rollouts, span) =
+                        (rollouts.clone(), tracing::info_span!("reconcile", rollout = %name));
                     async move { rollouts.reconcile(&name).await }.instrument(span)
                 },
             );
             let measuring =
                 caches.run_queue.clone().run(usize::from(options.analysis_threads), halt, move |name| {
-                    let (runs, span) = (runs.clone(), tracing::info_span!("analysisrun", %name));
+                    let (runs, span) = (runs.clone(), tracing::info_span!("reconcile", run = %name));
                     async move { runs.reconcile(&name).await }.instrument(span)
                 });
             tokio::join!(looking, measuring);

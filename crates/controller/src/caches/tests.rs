@@ -1,9 +1,11 @@
 //! Proves that whatever a Rollout names leads back to it.
 
 use kube::runtime::watcher::Event;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
+use crate::watch::Listener;
+use crate::watches::{OfRoutes, OfServices, OfSets};
 
 pub(crate) fn raw(object: Value) -> Raw {
     serde_json::from_value(object).unwrap()
