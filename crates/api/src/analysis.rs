@@ -114,7 +114,7 @@ pub struct Metric {
 
 /// A comparison of canary with stable, window by window.
 ///
-/// Sources, formulas and guarantees: `docs/judge.md`.
+/// Sources, formulas and guarantees: `docs/analysis.md`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
