@@ -15,6 +15,7 @@ demo *ARGS:
 test: check gen-check oracle
     cargo test --locked --workspace --exclude serin-e2e
     testbed/go-tests
+    python3 -B -m unittest discover -s demo -q
     testbed/e2e fast
 
 # What CI runs

@@ -100,6 +100,19 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
   resources: [trafficsplits]
   verbs: [list, watch, create, patch, delete]
 {{- end }}
+{{- if $routers.apisix }}
+- apiGroups: [apisix.apache.org]
+  resources: [apisixroutes]
+  verbs: [list, watch, create, patch, delete]
+{{- end }}
+{{- if $routers.appMesh }}
+- apiGroups: [appmesh.k8s.aws]
+  resources: [virtualservices]
+  verbs: [list, watch]
+- apiGroups: [appmesh.k8s.aws]
+  resources: [virtualrouters, virtualnodes]
+  verbs: [list, watch, patch]
+{{- end }}
 {{- range $routers.other }}
 - apiGroups: [{{ .apiGroup | quote }}]
   resources: {{ toJson .resources }}
