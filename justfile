@@ -36,13 +36,9 @@ deps:
 e2e *ARGS:
     @testbed/e2e "$@"
 
-# The loop under a simulated cluster, many seeds
+# The loop under a simulated cluster, many seeds: sim [--from N] [--seeds N]
 sim *ARGS:
-    cargo test --locked --release -p serin-testkit "$@"
-
-# Benchmarks
-bench *ARGS:
-    cargo bench --locked --workspace --exclude serin-e2e "$@"
+    cargo run --quiet --locked --release -p serin-testkit --example sim -- "$@"
 
 # The statistics against vectors of other implementations: oracle [DIR]
 oracle DIR="../shared/oracles":
