@@ -25,7 +25,7 @@ pub struct ApiVersions {
     pub istio: String,
     /// API version of Mappings. Default `getambassador.io/v2`, which all versions of Ambassador and Emissary serve.
     pub ambassador: String,
-    /// Version of `split.smi-spec.io`: v1alpha1, v1alpha2 or v1alpha3. Default v1alpha1, which all meshes serve.
+    /// Version of `split.smi-spec.io`: v1alpha1 to v1alpha4. Default v1alpha1, which all meshes serve.
     pub smi: String,
     /// Version of TCPRoute: v1alpha2 as of Gateway API 1.5.
     pub tcp_route: String,

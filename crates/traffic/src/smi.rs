@@ -42,10 +42,9 @@ impl Smi {
         (namespace, name): (&str, &str),
         version: &str,
     ) -> Result<Self, Problem> {
-        if !["v1alpha1", "v1alpha2", "v1alpha3"].contains(&version) {
-            let message = format!(
-                "Unsupported TrafficSplit API version `{version}`; use v1alpha1, v1alpha2 or v1alpha3"
-            );
+        if !["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"].contains(&version) {
+            let message =
+                format!("Unsupported TrafficSplit API version `{version}`; use one of v1alpha1 to v1alpha4");
             return Err(Problem::Invalid { path: PATH.to_owned(), value: version.to_owned(), message });
         }
         let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
@@ -213,6 +212,7 @@ mod tests {
             ("v1alpha1", json!(["20", "5", "75"])),
             ("v1alpha2", json!([20, 5, 75])),
             ("v1alpha3", json!([20, 5, 75])),
+            ("v1alpha4", json!([20, 5, 75])),
         ] {
             let smi = Smi::new(&SmiTrafficRouting::default(), ("shop", "web"), version).unwrap();
             let entries = smi.backends(&backends(), &want);
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(found.shares, [Share { canary: 20, stable: 75, others: 5 }]);
             assert_eq!(found.additional, [("trial".to_owned(), Weight(5))]);
         }
-        let problem = Smi::new(&SmiTrafficRouting::default(), ("shop", "web"), "v1alpha4").unwrap_err();
-        assert!(problem.to_string().contains("Unsupported TrafficSplit API version `v1alpha4`"), "{problem}");
+        let problem = Smi::new(&SmiTrafficRouting::default(), ("shop", "web"), "v1beta1").unwrap_err();
+        assert!(problem.to_string().contains("Unsupported TrafficSplit API version `v1beta1`"), "{problem}");
     }
 }

@@ -109,10 +109,6 @@ fn each_problem_names_field_value_and_remedy() {
             "two different services are required",
         ),
         (
-            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {appMesh: {virtualService: {name: v}}}}}}",
-            "spec.strategy.canary.trafficRouting.appMesh",
-        ),
-        (
             "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",
             "plugins[\"x/y\"]",
         ),

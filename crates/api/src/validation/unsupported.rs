@@ -90,7 +90,6 @@ fn routers(routing: &RolloutTrafficRouting, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.trafficRouting.{field}");
     let remedy = "use a router that is built in, Gateway API by plugins[\"argoproj-labs/gatewayAPI\"], or any object with \
                   weights by plugins[\"serin.dev/generic\"]";
-    refuse(problems, at("appMesh"), routing.app_mesh.is_some(), remedy);
     let plugins = routing.plugins.iter().flatten().map(|(name, _)| name.as_str());
     for name in plugins.filter(|name| ![GATEWAY_API, GENERIC_ROUTER].contains(name)) {
         refuse(problems, at(&format!("plugins[\"{name}\"]")), true, remedy);
