@@ -13,6 +13,10 @@ export function signIn(token) {
   else sessionStorage.removeItem(TOKEN);
 }
 
+export function signedIn() {
+  return sessionStorage.getItem(TOKEN) !== null;
+}
+
 function headers(more) {
   const token = sessionStorage.getItem(TOKEN);
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;

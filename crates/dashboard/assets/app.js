@@ -1,6 +1,6 @@
 // Decides which page the address names, and keeps what all pages share: who one is, and whether what is shown is live.
 
-import { get, signIn } from "./api.js";
+import { get, signIn, signedIn } from "./api.js";
 import { detail } from "./detail.js";
 import { h, show } from "./dom.js";
 import { list } from "./list.js";
@@ -61,7 +61,7 @@ async function begin() {
   try {
     frame.session = await get("session");
   } catch (failure) {
-    if (failure.status === 401) return signInPage("");
+    if (failure.status === 401) return signInPage(signedIn() ? failure.message : "");
     frame.lost(failure);
     return setTimeout(begin, 3000);
   }

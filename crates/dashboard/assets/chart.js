@@ -56,7 +56,7 @@ function evidence(windows, width) {
 function values({ points }, name, width) {
   const numbers = points.map(({ value }) => value);
   const low = Math.min(0, ...numbers);
-  const high = top(numbers);
+  const high = top(numbers, 1);
   const plot = frame(width, 120, points, high, short, null, low);
   const label = `${name}: last value ${short(numbers.at(-1))}`;
   return h("figure", { class: "chart" },
@@ -116,10 +116,10 @@ function runsOf(numbers) {
   return parts.filter((part) => part.length > 0);
 }
 
-/** A round number above all others. */
-function top(numbers) {
+/** A round number above all others; `usual` when all are 0. */
+function top(numbers, usual = 1e-3) {
   const most = Math.max(...numbers.filter((number) => number !== null), 0);
-  if (most === 0) return 1e-3;
+  if (most === 0) return usual;
   const size = 10 ** Math.floor(Math.log10(most * 1.05));
   return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * size).find((round) => round >= most * 1.05) ?? most * 1.2;
 }

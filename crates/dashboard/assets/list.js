@@ -62,7 +62,7 @@ export function list(main, frame) {
     });
   };
   const slash = (event) => {
-    if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
+    if (event.key !== "/" || document.activeElement.matches("input, select, textarea")) return;
     event.preventDefault();
     document.getElementById("search")?.focus();
   };

@@ -21,7 +21,7 @@ use crate::guard::Door;
 #[command(name = "serin-dashboard", version, max_term_width = 100)]
 pub struct Flags {
     /// Address to listen on; other than loopback only with --auth token
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), env = "SERIN_DASHBOARD_ADDRESS")]
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub address: IpAddr,
     /// Port to listen on
     #[arg(short, long, default_value_t = 3100)]

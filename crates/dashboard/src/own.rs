@@ -91,17 +91,17 @@ pub(crate) fn of(
     }
 }
 
-/// No step is current while an update is aborted: the index then says where a retry begins.
+/// No step is current while an update is aborted, when the index says where a retry begins, nor before a controller has
+/// looked.
 fn step_lines(rollout: &Rollout) -> Vec<StepLine> {
     let aborted = rollout.status.as_ref().is_some_and(|status| status.abort);
-    let done = step::done(rollout).unwrap_or_default();
+    let done = step::done(rollout).filter(|_| !aborted);
     let line = |(index, step): (usize, &serin_api::CanaryStep)| StepLine {
         text: serin_core::step::describe(step),
-        state: match index.cmp(&done) {
-            _ if aborted => StepState::Pending,
-            std::cmp::Ordering::Less => StepState::Done,
-            std::cmp::Ordering::Equal => StepState::Current,
-            std::cmp::Ordering::Greater => StepState::Pending,
+        state: match done.map(|done| index.cmp(&done)) {
+            Some(std::cmp::Ordering::Less) => StepState::Done,
+            Some(std::cmp::Ordering::Equal) => StepState::Current,
+            Some(std::cmp::Ordering::Greater) | None => StepState::Pending,
         },
     };
     step::steps(rollout).iter().enumerate().map(line).collect()
@@ -125,6 +125,7 @@ mod tests {
             ("at the second", updating(1, json!({})), [Done, Current, Pending, Pending]),
             ("all done", rollout(json!({})), [Done; 4]),
             ("aborted", updating(0, json!({"status": {"abort": true}})), [Pending; 4]),
+            ("invalid from the start", rollout(json!({"status": {"currentStepIndex": null}})), [Pending; 4]),
         ] {
             assert_eq!(
                 own(&rollout).steps.iter().map(|step| step.state).collect::<Vec<_>>(),

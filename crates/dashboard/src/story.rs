@@ -158,13 +158,21 @@ fn look(measurement: &Measurement) -> Look {
     let text = match (measurement.message.as_str(), measurement.value.as_str()) {
         ("", "") if measurement.phase.completed() => "no value",
         ("", "") => "under way",
-        ("", value) => value,
+        ("", value) => single(value),
         (message, _) => message,
     };
     Look {
         at: measurement.finished_at.clone().or_else(|| measurement.started_at.clone()),
         phase: word(measurement.phase),
         text: text.to_owned(),
+    }
+}
+
+/// A value without the brackets of a list of one.
+fn single(value: &str) -> &str {
+    match value.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+        Some(inner) if !inner.is_empty() && !inner.contains([',', ' ', '[', '{']) => inner,
+        _ => value,
     }
 }
 
@@ -210,7 +218,7 @@ mod tests {
     fn every_look_is_told_newest_first() {
         let story = told(json!({}));
         let looks = &story.metrics[0].looks;
-        assert_eq!(looks.iter().map(|look| look.text.as_str()).collect::<Vec<_>>(), ["[0.004]", "[0.002]"]);
+        assert_eq!(looks.iter().map(|look| look.text.as_str()).collect::<Vec<_>>(), ["0.004", "0.002"]);
         assert_eq!(story.metrics[0].bar, "successful when result[0] < 0.01");
         assert_eq!(story.metrics[0].counts, "2 successful");
     }
