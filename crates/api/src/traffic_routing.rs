@@ -34,7 +34,8 @@ pub struct RolloutTrafficRouting {
     /// Apache APISIX.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apisix: Option<ApisixTrafficRouting>,
-    /// Extensions by name. `argoproj-labs/gatewayAPI` is built in: Gateway API routes.
+    /// Routers that are built in under the name of an extension: `argoproj-labs/gatewayAPI` for routes of the Gateway API,
+    /// `serin.dev/generic` for objects of any kind that have a weight for the canary and one for stable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::any_map")]
     pub plugins: Option<BTreeMap<String, Value>>,
