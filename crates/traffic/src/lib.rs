@@ -1,9 +1,10 @@
 //! Translates a Split to and from one kind of routing object; pure, without client, socket or clock.
 //!
 //! [`routers`] reads the traffic routing of a Rollout and gives one [`Router`] for each kind of routing object that it
-//! names. The shell fetches what a router [needs](Router::needs), asks for a [`report`] to plan from, and performs the
-//! writes that a router [renders](Router::render) for the split of the plan. [`service`] does the same for the
-//! selectors of Services.
+//! names. The shell fetches what a router [needs](Router::needs) and what that names [further](Router::further), asks for
+//! a [`report`] to plan from, and performs the writes that a router [renders](Router::render) for the split of the plan.
+//! What a router added is [taken back](Router::release) when its objects are named no more. [`service`] does the same for
+//! the selectors of Services.
 //!
 //! One more router is one file that implements [`Router`], one arm in `routers::build` (which does not compile while a
 //! field of the API has none), and a folder of cases below `tests/golden`, over which all laws then run.
