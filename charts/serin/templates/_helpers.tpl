@@ -71,6 +71,10 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 {{- end }}
 {{- $routers := .Values.rbac.routers }}
 {{- if $routers.gatewayAPI }}
+# What a gateway can do, for mirrors: some answer a rule that they cannot serve with errors.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways, gatewayclasses]
+  verbs: [list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes, tcproutes, tlsroutes]
   verbs: [list, watch, patch]

@@ -84,6 +84,12 @@ fn text(status: &kube::core::Status) -> &str {
     if status.message.is_empty() { &status.reason } else { &status.message }
 }
 
+impl From<Box<Self>> for Failure {
+    fn from(boxed: Box<Self>) -> Self {
+        *boxed
+    }
+}
+
 impl Failure {
     /// Sorts what the client returned.
     pub fn of(object: &ObjectKey, error: kube::Error) -> Self {

@@ -198,11 +198,11 @@ impl Performer {
         }
     }
 
-    fn allowed(&self, object: &ObjectKey) -> Result<(), Failure> {
+    fn allowed(&self, object: &ObjectKey) -> Result<(), Box<Failure>> {
         if self.leadership.holds() {
             return Ok(());
         }
-        Err(Failure::NotLeading { object: object.clone() })
+        Err(Box::new(Failure::NotLeading { object: object.clone() }))
     }
 }
 
@@ -232,15 +232,16 @@ async fn answered_within<T>(
 }
 
 /// A JSON patch that has at least one precondition.
-fn guarded(object: &ObjectKey, operations: &[Value]) -> Result<Patch<()>, Failure> {
+fn guarded(object: &ObjectKey, operations: &[Value]) -> Result<Patch<()>, Box<Failure>> {
     if !operations.iter().any(|operation| operation["op"] == "test") {
-        return Err(Failure::Unguarded { object: object.clone() });
+        return Err(Box::new(Failure::Unguarded { object: object.clone() }));
     }
     Ok(Patch::Json(readable(object, Value::Array(operations.to_vec()))?))
 }
 
-fn readable<T: serde::de::DeserializeOwned>(object: &ObjectKey, content: Value) -> Result<T, Failure> {
-    serde_json::from_value(content).map_err(|source| Failure::Unsendable { object: object.clone(), source })
+fn readable<T: serde::de::DeserializeOwned>(object: &ObjectKey, content: Value) -> Result<T, Box<Failure>> {
+    let unsendable = |source| Box::new(Failure::Unsendable { object: object.clone(), source });
+    serde_json::from_value(content).map_err(unsendable)
 }
 
 fn effect_word(effect: &Effect) -> &'static str {

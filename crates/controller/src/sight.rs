@@ -10,7 +10,7 @@ use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, RolloutAnalysis, Tem
 use serin_core::replica::Pods;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
-use serin_traffic::{ApiVersions, Router, service};
+use serin_traffic::{ApiVersions, service};
 
 use crate::cache::Sight;
 use crate::object::{Kind, Raw, rollout_of};
@@ -86,7 +86,7 @@ fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
     let rollout: Rollout = read(raw)?;
     // A spec that no router can serve names no routes; `observe` says why.
     let routers = serin_traffic::routers(&rollout, versions).unwrap_or_default();
-    let mut routes: Vec<_> = routers.iter().flat_map(|router: &Box<dyn Router>| router.needs()).collect();
+    let mut routes: Vec<_> = routers.iter().flat_map(|router| router.needs()).collect();
     routes.sort();
     routes.dedup();
     let services = service::needs(&rollout);
