@@ -7,8 +7,8 @@ use serin_core::split::Effective;
 use serin_testkit::scene::{BEGINNING, CANARY_SERVICE, Scene, base, fresh};
 
 use crate::{
-    condition, patches, phase, pods, reasons, scaled, sizes, stored, told, unreadable, value_at, verdict,
-    weight,
+    condition, patches, phase, pods, reasons, running, scaled, sizes, stored, told, unreadable, value_at,
+    verdict, weight,
 };
 
 fn half() -> Value {
@@ -35,9 +35,9 @@ fn routed_with(v2: (i32, i32), v1: (i32, i32), weight: u32) -> Scene {
 #[test]
 fn a_person_aborts() {
     for (name, scene) in [("by a router", routed()), ("by pods", by_pods())] {
-        let plan = scene.wait(5).abort().plan();
+        let plan = scene.wait(5).promote_full().abort().plan();
         let status = &plan.status;
-        assert!(status.abort, "{name}");
+        assert!(status.abort && !status.promote_full, "{name}");
         let now = BEGINNING + SignedDuration::from_secs(5);
         assert_eq!(status.aborted_at.as_ref().map(|time| time.0), Some(now), "{name}");
         assert_eq!(status.current_step_index, Some(0), "{name}");
@@ -306,4 +306,34 @@ fn an_unknown_router_does_not_keep_an_abort_from_asking_for_stable() {
     let plan = routed().effective(&unknown).abort().plan();
     assert_eq!(weight(&plan), Some(0));
     assert!(scaled(&plan).is_empty(), "pods stay while nobody knows where traffic goes");
+}
+
+#[test]
+fn an_undo_after_an_abort_is_the_end_of_it() {
+    for (name, scene) in [("by a router", routed()), ("by pods", by_pods())] {
+        let (scene, plans) = scene.abort().rest().update("v1").settle();
+        assert_eq!(phase(&stored(&scene)), "Healthy|", "{name}");
+        assert!(reasons(&plans).contains(&"SkipSteps".to_owned()), "{name}");
+        let (scene, _) = scene.wait(31).settle();
+        assert_eq!(pods(&scene, ["v2", "v1"]), [0, 4], "{name}");
+    }
+}
+
+#[test]
+fn an_aborted_canary_keeps_its_size_while_its_rollout_is_scaled() {
+    let (scene, _) = routed_with((2, 2), (4, 4), 50).abort().settle();
+    assert_eq!(pods(&scene, ["v2", "v1"]), [2, 4]);
+    let (scene, _) = scene.replicas(8).settle();
+    assert_eq!(pods(&scene, ["v2", "v1"]), [2, 8]);
+}
+
+#[test]
+fn a_retry_takes_the_deadline_of_the_canary_away() {
+    let (scene, _) = routed_with((2, 2), (4, 4), 50).abort().settle();
+    let deadline = |scene: &Scene| running(scene, "v2").annotations.get(label::SCALE_DOWN_DEADLINE).cloned();
+    assert_eq!(deadline(&scene).as_deref(), Some("2026-01-01T00:00:30Z"));
+    let (scene, _) = scene.retry().settle();
+    assert_eq!(deadline(&scene), None);
+    let (scene, _) = scene.wait(60).settle();
+    assert_eq!(pods(&scene, ["v2", "v1"]), [2, 4], "it is not scaled down by an old deadline");
 }

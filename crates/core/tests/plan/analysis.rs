@@ -356,3 +356,16 @@ fn evidence_that_fails_takes_the_traffic_back_in_the_same_plan() {
     assert_eq!(weight(&scene.plan()), Some(50));
     assert_eq!(weight(&verdict(scene, AnalysisPhase::Failed, "").plan()), Some(0));
 }
+
+#[test]
+fn the_cli_goes_past_an_inconclusive_step() {
+    let (scene, _) = verdict(at_step(), AnalysisPhase::Inconclusive, "").settle();
+    let promoted = scene.status(|status| {
+        (status.pause_conditions, status.controller_pause, status.current_step_index) =
+            (None, false, Some(2));
+    });
+    let (scene, _) = promoted.settle();
+    assert_eq!(stored(&scene).current_step_index, Some(2));
+    assert_eq!(phase(&stored(&scene)), "Paused|CanaryPauseStep", "at the pause after it");
+    assert_eq!(scene.world.analysis_runs.len(), 1, "nothing is measured again");
+}

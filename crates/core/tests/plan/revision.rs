@@ -286,3 +286,41 @@ fn annotations_of_the_rollout_are_copied_to_the_new_replica_set() {
     assert_eq!(value_at(&sets[0].1, "/metadata/annotations/team"), Some(&json!("shop")));
     assert_eq!(value_at(&sets[0].1, &format!("/metadata/annotations/{}", label::NOTIFIED)), None);
 }
+
+#[test]
+fn changed_steps_of_a_stable_revision_change_nothing_else() {
+    let scene =
+        base().steps(quarter()).canary(json!({"steps": [{"pause": {}}, {"pause": {}}, {"pause": {}}]}));
+    let plan = scene.plan();
+    assert_eq!(plan.status.current_step_index, Some(3), "all steps are done");
+    assert_eq!(phase(&plan.status), "Healthy|");
+    assert!(plan.writes.is_empty(), "{:?}", plan.writes);
+    assert!(reasons([&plan]).is_empty(), "{:?}", plan.events);
+}
+
+#[test]
+fn a_full_promotion_of_what_is_stable_is_forgotten() {
+    let plan = base().promote_full().plan();
+    assert!(!plan.status.promote_full);
+    assert_eq!(phase(&plan.status), "Healthy|");
+}
+
+#[test]
+fn what_was_stable_behind_a_router_stays_for_a_fast_way_back() {
+    for (name, strategy, last_second) in [
+        ("30 s unless said otherwise", json!({}), 29),
+        ("as long as said", json!({"scaleDownDelaySeconds": 90}), 89),
+    ] {
+        let scene = base().routed().canary(strategy).steps(quarter()).update("v2").rest();
+        let (scene, _) = scene.promote().settle();
+        assert_eq!(phase(&stored(&scene)), "Healthy|", "{name}: it is not waited for");
+        assert_eq!(pods(&scene, ["v2", "v1"]), [4, 4], "{name}");
+        let (last, _) = scene.wait(last_second).settle();
+        assert_eq!(pods(&last, ["v2", "v1"]), [4, 4], "{name}: until the last second");
+        let (gone, _) = last.wait(1).settle();
+        assert_eq!(pods(&gone, ["v2", "v1"]), [4, 0], "{name}: then it goes");
+    }
+    let scene =
+        base().routed().canary(json!({"scaleDownDelaySeconds": 0})).steps(quarter()).update("v2").rest();
+    assert_eq!(pods(&scene.promote().rest(), ["v2", "v1"]), [4, 0], "no delay");
+}

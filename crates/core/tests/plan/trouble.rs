@@ -277,3 +277,16 @@ fn the_last_pod_of_a_service_that_cannot_be_read_stays() {
     assert_eq!(pods(&scene, ["v2"]), [1]);
     assert_eq!(scaled(&scene.plan()), sizes([]));
 }
+
+#[test]
+fn a_rollout_on_its_way_out_is_left_alone() {
+    let moment = serin_testkit::scene::BEGINNING;
+    let scene = with_router().update("v3").edit(|world| {
+        let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(moment);
+        world.rollout.metadata.deletion_timestamp = Some(time);
+    });
+    let plan = scene.plan();
+    assert_eq!(plan.status, stored(&scene), "nothing is remembered");
+    assert!(plan.writes.is_empty() && plan.services.is_empty() && plan.split.is_none());
+    assert!(plan.events.is_empty() && plan.wake.is_none());
+}
