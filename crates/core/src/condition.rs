@@ -5,8 +5,8 @@ use serin_api::{RolloutCondition, RolloutStatus};
 use crate::analysis;
 use crate::facts::Facts;
 use crate::memory::Memory;
-use crate::{revision, service};
 use crate::time::{after, api_time};
+use crate::{revision, service};
 
 /// Condition types, statuses and reasons as clients know them.
 pub(crate) mod word {
@@ -136,7 +136,10 @@ fn set_paused(facts: &Facts, memory: &mut Memory, completed: bool) {
     if !paused && !aborted {
         memory.journal.note(word::RESUMED, "Rollout is resumed".to_owned());
     }
-    if aborted || (completed && facts.status().stable_rs == memory.status.stable_rs) {
+    let says_paused =
+        find(&memory.status, word::PROGRESSING).is_some_and(|known| known.reason == word::PAUSED_REASON);
+    let settled = completed && facts.status().stable_rs == memory.status.stable_rs;
+    if aborted || settled && (paused || !says_paused) {
         return;
     }
     let said = if paused {
@@ -215,7 +218,9 @@ fn set_progressing(
 /// Why the API server refused the ReplicaSet of this name, while there is none.
 fn creation_refused<'w>(facts: &Facts<'w>, name: &str) -> Option<&'w str> {
     let refusals = facts.world.refusals.iter().filter(|_| facts.new.is_none());
-    let refusal = refusals.into_iter().find(|refusal| refusal.object == name || refusal.object.ends_with(&format!("/{name}")));
+    let refusal = refusals
+        .into_iter()
+        .find(|refusal| refusal.object == name || refusal.object.ends_with(&format!("/{name}")));
     refusal.map(|refusal| refusal.message.as_str())
 }
 
@@ -237,9 +242,10 @@ fn set_aborted(facts: &Facts, memory: &mut Memory) {
 
 /// Removed first, so that the time of the last update moves: the progress deadline counts from it.
 fn set_moving(memory: &mut Memory, now: jiff::Timestamp, name: &str, fell_ill: bool) {
-    let paused = is_true(&memory.status, word::PAUSED);
-    if paused {
-        return;
+    if is_true(&memory.status, word::PAUSED) && !memory.fully_promoted() {
+        // What was said of an attempt before this one does not stay.
+        let said = Said("Unknown", word::PAUSED_REASON, "Rollout is paused".to_owned());
+        return set(&mut memory.status, now, word::PROGRESSING, said);
     }
     let said = if fell_ill && memory.fully_promoted() {
         Said("True", "ReplicaSetNotAvailable", "Rollout does not have minimum availability".to_owned())

@@ -123,7 +123,9 @@ impl<'w> Facts<'w> {
     /// Routers tell revisions apart by the labels of subsets, and not by Services.
     pub(crate) fn by_subsets(&self) -> bool {
         let routing = self.canary.traffic_routing.as_ref();
-        routing.and_then(|routing| routing.istio.as_ref()).is_some_and(|istio| istio.destination_rule.is_some())
+        routing
+            .and_then(|routing| routing.istio.as_ref())
+            .is_some_and(|istio| istio.destination_rule.is_some())
     }
 
     /// The split in force over all routers: `Applied` only when all of them agree; of different ones the split with the

@@ -196,7 +196,10 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     let (phase, message) = condition::phase(facts, &memory.status);
     for refusal in &facts.world.refusals {
-        gates.wait(&format!("the API server to accept {}: {}", refusal.object, refusal.message), "it is tried again");
+        gates.wait(
+            &format!("the API server to accept {}: {}", refusal.object, refusal.message),
+            "it is tried again",
+        );
     }
     if phase != "Healthy" {
         gates.wait_at_least(&message, "the rollout goes on");

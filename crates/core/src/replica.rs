@@ -118,6 +118,8 @@ pub struct Counts {
 pub struct Others {
     /// How many there are.
     pub pods: i32,
+    /// How many of them serve.
+    pub serving: i32,
     /// They can go, so the others wait for them.
     pub leave: bool,
 }
@@ -175,7 +177,7 @@ pub fn next_counts(
     wish: Counts,
     canary: Option<Pods>,
     stable: Option<Pods>,
-    Others { pods: others, leave }: Others,
+    Others { pods: others, serving, leave }: Others,
 ) -> Counts {
     let (canary_spec, stable_spec) = (canary.map_or(0, |pods| pods.spec), stable.map_or(0, |pods| pods.spec));
     let mut next = Counts { canary: canary_spec, stable: stable_spec };
@@ -203,7 +205,8 @@ pub fn next_counts(
     let increasing = canary.is_none() || wish.canary >= canary_spec;
     let removable = canary
         .map_or(0, |pods| pods.for_scale_down(!increasing))
-        .saturating_add(stable.map_or(0, |pods| pods.for_scale_down(increasing)));
+        .saturating_add(stable.map_or(0, |pods| pods.for_scale_down(increasing)))
+        .saturating_add(serving);
     let budget = removable.saturating_sub(limits.fewest());
     if budget <= 0 {
         return next;
@@ -330,7 +333,13 @@ mod tests {
             ("a broken canary goes at once", limits(4, 1, 1), (0, 4), pods(2, 0), pods(3, 3), 0, (0, 3)),
         ] {
             let wish = Counts { canary: wish.0, stable: wish.1 };
-            let next = next_counts(&l, wish, canary, stable, Others { pods: others, leave: others > 0 });
+            let next = next_counts(
+                &l,
+                wish,
+                canary,
+                stable,
+                Others { pods: others, serving: others, leave: others > 0 },
+            );
             assert_eq!((next.canary, next.stable), expected, "{name}");
         }
     }
@@ -344,7 +353,7 @@ mod tests {
             let l = limits(replicas, surge, unavailable.min(replicas));
             let wish = nearest(&l, Weight(weight), Weight(100));
             let pods = |spec: i32| Pods { spec, current: spec, available: spec * ready / 100 };
-            let none = Others { pods: 0, leave: false };
+            let none = Others { pods: 0, serving: 0, leave: false };
             let next = next_counts(&l, wish, Some(pods(canary)), Some(pods(stable)), none);
             proptest::prop_assert!(next.canary >= 0 && next.stable >= 0);
             proptest::prop_assert!(next.canary + next.stable <= l.most().max(canary + stable));

@@ -6,6 +6,7 @@ use crate::gate::Gates;
 use crate::memory::Memory;
 use crate::replica::{Others, Pods, carrying, next_counts};
 use crate::service::drained;
+use crate::split::Split;
 use crate::strategy::{Deadline, Size};
 use crate::time::after;
 use crate::traffic;
@@ -39,7 +40,11 @@ fn routed(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
             size(new, canary_size(facts, memory), Deadline::Remove)
         });
     }
-    sizes.extend(routed_others(facts, memory, gates));
+    let left = facts.replica_sets().fold(0_i32, |sum, set| {
+        let size = sizes.iter().find(|size| size.uid == set.uid);
+        sum.saturating_add(size.map_or(set.pods.serving(), |size| set.pods.serving().min(size.replicas)))
+    });
+    sizes.extend(routed_others(facts, memory, left, gates));
     sizes
 }
 
@@ -63,7 +68,23 @@ fn canary_size(facts: &Facts, memory: &Memory) -> i32 {
     };
     // A canary that the user sizes may have fewer pods than its traffic needs, and not none.
     let least = if capacity::explicit_scale(facts, memory).is_some() { carried.min(1) } else { carried };
-    wanted.max(least.min(existing))
+    wanted.max(least.max(shared(facts, &split)).min(existing))
+}
+
+/// Pods of the canary that serve for stable: a Service that selects no revision yet reaches the pods of all, and together
+/// they must be enough.
+fn shared(facts: &Facts, split: &Split) -> i32 {
+    let carriers =
+        [(&facts.canary.canary_service, split.canary), (&facts.canary.stable_service, split.stable())];
+    let reaches_all = carriers.into_iter().any(|(name, weight)| {
+        let service = name.as_deref().and_then(|name| facts.service(name)).and_then(|seen| seen.last_known());
+        weight.0 > 0 && service.is_some_and(|service| service.hash.is_none())
+    });
+    if !reaches_all {
+        return 0;
+    }
+    let others = serving(facts.replica_sets()).saturating_sub(facts.new_pods().serving());
+    facts.limits.fewest().saturating_sub(others).max(0)
 }
 
 /// After an abort the canary keeps its pods until its traffic is observed gone and the delay has passed.
@@ -102,9 +123,9 @@ fn serving<'w>(sets: impl Iterator<Item = &'w ReplicaSet>) -> i32 {
     sets.fold(0, |sum, set| sum.saturating_add(set.pods.serving()))
 }
 
-/// Older revisions go when nothing reaches them and enough pods are left without them.
-fn routed_others(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
-    let mut left = serving(facts.replica_sets());
+/// Older revisions go when nothing reaches them and enough pods are left without them; `left` serve when the sizes of
+/// stable and canary are as wanted.
+fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut Gates) -> Vec<Size> {
     let delay = facts.canary.scale_down_delay_seconds.unwrap_or(SCALE_DOWN_DELAY_SECONDS);
     let most_delayed = facts.canary.scale_down_delay_revision_limit.unwrap_or(i32::MAX);
     let mut delayed_sets = 0_i32;
@@ -142,15 +163,18 @@ fn by_pods(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Vec<Size> {
     let mut kept = |set: &ReplicaSet, replicas: i32| {
         size(set, selected_keep_one(facts, memory, (set, replicas), successor, gates), Deadline::Remove)
     };
-    let others: Vec<_> = others_by_pods(facts).into_iter().map(|(set, replicas)| (set, kept(set, replicas))).collect();
+    let others: Vec<_> =
+        others_by_pods(facts).into_iter().map(|(set, replicas)| (set, kept(set, replicas))).collect();
     let pods = others.iter().fold(0_i32, |sum, (set, _)| sum.saturating_add(set.pods.spec));
-    let leave = others.iter().any(|(set, size)| (set.pods.spec, size.replicas) != (1, 1) || drains(facts, memory, set));
+    let leave = others
+        .iter()
+        .any(|(set, size)| (set.pods.spec, size.replicas) != (1, 1) || drains(facts, memory, set));
     let next = next_counts(
         &facts.limits,
         capacity::desired(facts, memory),
         facts.new.map(|set| set.pods),
         stable.map(|set| set.pods),
-        Others { pods, leave },
+        Others { pods, serving: serving(facts.others.iter().copied()), leave },
     );
     let mut sizes: Vec<_> = others.into_iter().map(|(_, size)| size).collect();
     sizes.extend(stable.map(|set| kept(set, next.stable)));
@@ -174,15 +198,19 @@ fn selected_keep_one(
     if replicas > 0 || set.pods.spec == 0 || facts.limits.replicas == 0 {
         return replicas;
     }
-    let Err((waits_for, _)) = drained(facts, memory, &set.hash) else {
-        return replicas;
+    let comes = memory.services.iter().any(|target| target.hash == set.hash);
+    let waits_for = match drained(facts, memory, &set.hash) {
+        Ok(_) if comes => return 1,
+        Ok(_) => return replicas,
+        Err((waits_for, _)) => waits_for,
     };
     let all = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.spec));
     let alone = all == set.pods.spec && successor.is_none_or(|pods| pods.spec == 0);
     let crowded = alone && all >= facts.limits.most();
     let named = [&facts.canary.canary_service, &facts.canary.stable_service].into_iter().flatten();
     let seen = named.into_iter().all(|name| facts.service(name).is_some_and(|seen| seen.fresh().is_some()));
-    let leaving = memory.services.iter().any(|target| facts.selected(Some(&target.service)) == Some(&set.hash));
+    let leaving =
+        memory.services.iter().any(|target| facts.selected(Some(&target.service)) == Some(&set.hash));
     if crowded && seen && !leaving {
         return replicas;
     }

@@ -81,7 +81,8 @@ fn may_select(facts: &Facts, memory: &Memory, role: Role, set: &ReplicaSet) -> b
         }
         Role::Canary if set.hash == memory.stable() => set.pods.serving() >= fewest,
         Role::Canary => {
-            let idle = matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0));
+            let idle =
+                matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0));
             idle && weights::settled(facts, memory, Change::Any).is_ok() && set.pods.serving() >= one
         }
     }

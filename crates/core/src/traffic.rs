@@ -23,12 +23,13 @@ fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Optio
         // Nothing can be read: what was recorded last bounds the way back, and nothing goes forward.
         let known = memory.status.canary.weights.as_ref()?.canary.weight;
         let known = Weight(u32::try_from(known).unwrap_or(0));
-        let (back, shown) = (memory.aborted() || memory.fully_promoted(), Shown { least: known, most: known });
+        let (back, shown) =
+            (memory.aborted() || memory.fully_promoted(), Shown { least: known, most: known });
         return if back { toward_stable(facts, memory, Weight(0), shown, gates) } else { None };
     };
     match wish(facts, memory) {
-        Wish::Stay => held(shown),
-        Wish::Weight(target) if target > shown.least && halted(facts, memory) => held(shown),
+        Wish::Stay => held(facts, memory, shown),
+        Wish::Weight(target) if target > shown.least && halted(facts, memory) => held(facts, memory, shown),
         Wish::Weight(target) if target > shown.least => toward_canary(facts, memory, target, shown, gates),
         Wish::Weight(target) => toward_stable(facts, memory, target, shown, gates),
     }
@@ -39,9 +40,13 @@ fn halted(facts: &Facts, memory: &Memory) -> bool {
     facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS)
 }
 
-/// Every router keeps what it has: nothing is written while they differ.
-fn held(shown: Shown) -> Option<Weight> {
-    (shown.least == shown.most).then_some(shown.least)
+/// Every router keeps what it has. Routers that differ meet at the larger weight once the canary can carry it: part of
+/// the traffic has gone there already.
+fn held(facts: &Facts, memory: &Memory, shown: Shown) -> Option<Weight> {
+    let carried = carrying(facts.limits.replicas, shown.most, facts.total);
+    let ready = capacity::canary_ready(facts, memory) || facts.new_pods().serving() >= carried;
+    let meet = ready && !memory.aborted() && !halted(facts, memory);
+    (shown.least == shown.most || meet).then_some(shown.most)
 }
 
 enum Wish {
@@ -84,18 +89,18 @@ fn toward_canary(
 ) -> Option<Weight> {
     if let Some(Effective::Unknown(why)) = facts.effective() {
         gates.wait(&format!("the router: {why}"), "the weight moves");
-        return held(shown);
+        return held(facts, memory, shown);
     }
     if !capacity::canary_ready(facts, memory) {
-        return held(shown);
+        return held(facts, memory, shown);
     }
     // A router that has moved already is followed by the others at once.
     if shown.most < target
         && let Err(until) = weights::settled(facts, memory, Change::Any)
     {
-        memory.wake_after(facts.world.now, until);
+        until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         gates.wait("the data plane to follow the last change", &format!("the weight moves to {target}"));
-        return held(shown);
+        return held(facts, memory, shown);
     }
     Some(target)
 }
@@ -114,7 +119,7 @@ fn toward_stable(
     }
     if !stable_service_follows(facts, memory) {
         gates.wait("the stable Service to select the stable revision", "traffic moves to it");
-        return held(shown);
+        return held(facts, memory, shown);
     }
     let carrier = weights::behind_canary(facts, memory).map(str::to_owned);
     let carrier = carrier.as_deref();
@@ -124,12 +129,13 @@ fn toward_stable(
         && let Err(until) = weights::settled(facts, memory, Change::Any)
     {
         // Both sides are the same revision by now; the way back can wait until the endpoints have surely changed.
-        memory.wake_after(facts.world.now, until);
+        until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
-        return held(shown);
+        return held(facts, memory, shown);
     }
     let stable = facts.by_hash(memory.stable()).map_or(0, |set| set.pods.serving());
-    let carrier_serves = carrier.is_none_or(|hash| facts.by_hash(hash).is_some_and(|set| set.pods.serving() > 0));
+    let carrier_serves =
+        carrier.is_none_or(|hash| facts.by_hash(hash).is_some_and(|set| set.pods.serving() > 0));
     let rest = Weight(facts.total.0.saturating_sub(target.0));
     let enough = carrying(facts.limits.fewest().max(1), rest, facts.total).min(facts.limits.replicas);
     if stable >= enough || !carrier_serves {

@@ -56,7 +56,8 @@ fn destinations(
     } else {
         let selected = |service: Option<&str>, known: String, role: &str| {
             let seen = service.and_then(|name| facts.service(name));
-            seen.map_or(Some(known), |seen| seen.last_known()?.hash.clone()).unwrap_or_else(|| role.to_owned())
+            seen.map_or(Some(known), |seen| seen.last_known()?.hash.clone())
+                .unwrap_or_else(|| role.to_owned())
         };
         (
             selected(canary_service, known_canary, &facts.current_hash),
@@ -120,7 +121,7 @@ pub(crate) fn note_rest(facts: &Facts, memory: &mut Memory) {
         weights.applied_at =
             if rests { weights.applied_at.take().or(Some(api_time(facts.world.now))) } else { None };
     }
-    if rests && let Err(until) = settled(facts, memory, Change::Any) {
+    if rests && let Err(Some(until)) = settled(facts, memory, Change::Any) {
         memory.wake_after(facts.world.now, until);
     }
 }
@@ -128,19 +129,16 @@ pub(crate) fn note_rest(facts: &Facts, memory: &mut Memory) {
 /// Whether a split that nobody confirms, or a selector, has surely reached the data plane.
 ///
 /// # Errors
-/// When it will have.
-pub(crate) fn settled(facts: &Facts, memory: &Memory, change: Change) -> Result<(), Timestamp> {
-    since(facts, memory.status.canary.weights.as_ref(), change)
-}
-
-fn since(facts: &Facts, weights: Option<&TrafficWeights>, change: Change) -> Result<(), Timestamp> {
+/// When it will have; `None` while something is under way still.
+pub(crate) fn settled(facts: &Facts, memory: &Memory, change: Change) -> Result<(), Option<Timestamp>> {
     let bound = facts.propagation_seconds(change);
+    let weights = memory.status.canary.weights.as_ref();
     let Some(applied) = weights.and_then(|weights| weights.applied_at.as_ref()).map(|time| time.0) else {
-        return if bound == 0 { Ok(()) } else { Err(after(facts.world.now, bound)) };
+        return if bound == 0 { Ok(()) } else { Err(None) };
     };
     // The API cuts moments to whole seconds, so up to one more has to pass.
     let until = after(applied, bound.saturating_add(1));
-    if bound == 0 || facts.world.now >= until { Ok(()) } else { Err(until) }
+    if bound == 0 || facts.world.now >= until { Ok(()) } else { Err(Some(until)) }
 }
 
 /// The split that is in force beyond doubt: every router shows what is wished for, and it has surely arrived.
@@ -159,6 +157,6 @@ pub(crate) fn in_force(facts: &Facts, memory: &Memory) -> Result<Split, Until> {
     }
     match settled(facts, memory, Change::Any) {
         Ok(()) => Ok(split),
-        Err(until) => Err(("the data plane to follow the last change".to_owned(), Some(until))),
+        Err(until) => Err(("the data plane to follow the last change".to_owned(), until)),
     }
 }

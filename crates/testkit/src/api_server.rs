@@ -183,7 +183,8 @@ fn rollout(world: &mut World, write: &Write) -> Result<(), Refusal> {
     let spec_changed = changed.spec != world.rollout.spec;
     world.rollout = changed;
     if spec_changed {
-        world.rollout.metadata.generation = world.rollout.metadata.generation.map(|generation| generation + 1);
+        world.rollout.metadata.generation =
+            world.rollout.metadata.generation.map(|generation| generation + 1);
     }
     Ok(())
 }

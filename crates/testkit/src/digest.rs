@@ -84,7 +84,9 @@ fn of_status(before: &RolloutStatus, after: &RolloutStatus) -> Vec<String> {
         status.pause_conditions.iter().flatten().map(|pause| pause.reason.clone()).collect()
     };
     let (paused, pauses) = (reasons(before), reasons(after));
-    words.extend(pauses.iter().filter(|reason| !paused.contains(reason)).map(|reason| format!("pause:{reason}")));
+    words.extend(
+        pauses.iter().filter(|reason| !paused.contains(reason)).map(|reason| format!("pause:{reason}")),
+    );
     if !paused.is_empty() && pauses.is_empty() {
         words.push("resume".to_owned());
     }

@@ -69,7 +69,11 @@ mod tests {
             ("the test holds", vec![test("/spec/replicas", json!(2)), set.clone()], true),
             ("the test fails", vec![set.clone(), test("/spec/replicas", json!(2))], false),
             ("null is absent", vec![test("/status/ready", Value::Null), set.clone()], true),
-            ("a key with a slash", vec![json!({"op": "remove", "path": "/metadata/annotations/a~1b"}), set], true),
+            (
+                "a key with a slash",
+                vec![json!({"op": "remove", "path": "/metadata/annotations/a~1b"}), set],
+                true,
+            ),
             ("nothing to remove", vec![json!({"op": "remove", "path": "/metadata/annotations/c"})], false),
         ] {
             let mut changed = object.clone();

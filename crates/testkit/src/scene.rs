@@ -147,7 +147,8 @@ impl Scene {
         let template = template(version);
         self.edit(|world| {
             world.rollout.spec.template = Some(serin_api::RawTemplate::new(template));
-            world.rollout.metadata.generation = world.rollout.metadata.generation.map(|generation| generation + 1);
+            world.rollout.metadata.generation =
+                world.rollout.metadata.generation.map(|generation| generation + 1);
         })
     }
 
@@ -230,7 +231,9 @@ impl Scene {
 
     /// Time passes.
     pub fn wait(self, seconds: i64) -> Self {
-        self.edit(|world| world.now = world.now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(world.now))
+        self.edit(|world| {
+            world.now = world.now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(world.now)
+        })
     }
 
     /// `promote`, as the CLI and the dashboards send it at a pause.

@@ -160,9 +160,14 @@ fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bo
             let Err(until) = weights::settled(facts, memory, Change::Weight) else {
                 return true;
             };
-            memory.wake_after(facts.world.now, until);
             let waits_for = format!("the data plane to follow weight {wanted}");
-            gates.until(&waits_for, facts.world.now, until, "the step is done");
+            match until {
+                Some(until) => {
+                    memory.wake_after(facts.world.now, until);
+                    gates.until(&waits_for, facts.world.now, until, "the step is done");
+                }
+                None => gates.wait(&waits_for, "the step is done"),
+            }
             false
         }
         Some(Effective::Unknown(why)) => {

@@ -178,7 +178,9 @@ impl Cluster {
                 self.judge_set(set, before);
             }
             (Kind::Set, None, Some(Object::Set(set))) => self.sync_soon(&set.uid),
-            (Kind::Run, Some(Object::Run(run)), None) => self.script_run(&run.name, run.labels.get(label::STEP_INDEX)),
+            (Kind::Run, Some(Object::Run(run)), None) => {
+                self.script_run(&run.name, run.labels.get(label::STEP_INDEX))
+            }
             (Kind::Run, Some(Object::Run(run)), Some(_)) if run.terminating => {
                 let name = run.name.clone();
                 self.at(self.now + 1_000, Event::RunPhase(name, AnalysisPhase::Successful));

@@ -35,7 +35,10 @@ fn healthy(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
     let replicas = cluster.truth.limits().replicas;
     let capable = cluster.capable(Some(&stable));
     if status.current_pod_hash != stable || capable < replicas {
-        complain(format!("{capable} of {replicas} pods of {stable} are available, current is {}", status.current_pod_hash));
+        complain(format!(
+            "{capable} of {replicas} pods of {stable} are available, current is {}",
+            status.current_pod_hash
+        ));
     }
     only(cluster, &stable, complain);
     carried_by(cluster, &stable, complain);

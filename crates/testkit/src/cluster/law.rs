@@ -8,10 +8,10 @@ use serin_core::split::Weight;
 use serin_core::world::{ReplicaSet, World};
 use serin_core::{Plan, plan};
 
+use super::Cluster;
 use super::pod::image;
 use super::traffic::Flow;
 use super::truth::Object;
-use super::Cluster;
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// What is remembered to judge the next moment, and what was found.
@@ -57,10 +57,8 @@ impl Cluster {
     /// (a) A write of ours never sends traffic to pods that cannot carry it, and never takes pods that carry traffic.
     fn judge_flows(&mut self, ours: bool) {
         let flows = self.flows();
-        let canary_serves = flows
-            .iter()
-            .filter(|flow| flow.canary)
-            .any(|flow| self.serving(flow.hash.as_deref()) > 0);
+        let canary_serves =
+            flows.iter().filter(|flow| flow.canary).any(|flow| self.serving(flow.hash.as_deref()) > 0);
         let mut found = Vec::new();
         let mut next = BTreeMap::new();
         for flow in flows {
@@ -94,7 +92,9 @@ impl Cluster {
         let mut found = Vec::new();
         let mut next = BTreeMap::new();
         for name in [CANARY_SERVICE, STABLE_SERVICE] {
-            let Some(service) = self.truth.world.services.get(name).and_then(|seen| seen.fresh()) else { continue };
+            let Some(service) = self.truth.world.services.get(name).and_then(|seen| seen.fresh()) else {
+                continue;
+            };
             let capable = self.capable(service.hash.as_deref());
             let emptied = self.laws.services.get(name).is_some_and(|(_, before)| *before > 0) && capable == 0;
             let (replicas, _) = self.truth.low(self.now);
@@ -181,7 +181,10 @@ impl Cluster {
             self.violation(format!("nothing changes, and it tells {:?}", decided.events));
         }
         if idle && status.phase.as_deref() != Some("Healthy") && status.gates.is_none() {
-            self.violation(format!("it waits and does not say for what: {:?} {:?}", status.phase, status.message));
+            self.violation(format!(
+                "it waits and does not say for what: {:?} {:?}",
+                status.phase, status.message
+            ));
         }
     }
 
@@ -200,9 +203,16 @@ impl Cluster {
         let world = World { now: self.moment(), ..self.seen() };
         let last = plan(&world);
         let stored = world.rollout.status.clone().unwrap_or_default();
-        if last.status != stored || !last.writes.is_empty() || !last.events.is_empty() || !last.services.is_empty() {
+        if last.status != stored
+            || !last.writes.is_empty()
+            || !last.events.is_empty()
+            || !last.services.is_empty()
+        {
             let wish = crate::digest(&world, &last);
-            self.violation(format!("it is at rest and still wants: {wish} {}", difference(&stored, &last.status)));
+            self.violation(format!(
+                "it is at rest and still wants: {wish} {}",
+                difference(&stored, &last.status)
+            ));
         }
         let again = serde_json::to_string(&world).and_then(|text| serde_json::from_str::<World>(&text));
         match again {

@@ -20,7 +20,8 @@ impl Cluster {
         let ready = count(pods, |_| true);
         let available = count(pods, |since| since + min_ready <= now);
         let current = i32::try_from(pods.len()).unwrap_or(i32::MAX);
-        let later = pods.iter().filter_map(|pod| pod.ready_since).map(|since| since + min_ready).find(|at| *at > now);
+        let later =
+            pods.iter().filter_map(|pod| pod.ready_since).map(|since| since + min_ready).find(|at| *at > now);
         self.count_lost(uid);
         if let Some(at) = later {
             self.at(at, Event::SetSync(uid.to_owned()));
@@ -38,7 +39,9 @@ impl Cluster {
     fn take_surplus(&mut self, uid: &str, spec: usize) -> bool {
         let before = self.available(uid);
         let pods = self.truth.pods.entry(uid.to_owned()).or_default();
-        pods.sort_by_key(|pod| (pod.ready_since.is_none(), pod.ready_since.unwrap_or(pod.number.cast_signed())));
+        pods.sort_by_key(|pod| {
+            (pod.ready_since.is_none(), pod.ready_since.unwrap_or(pod.number.cast_signed()))
+        });
         pods.truncate(spec);
         self.available(uid) < before && !self.truth.spared.contains(uid)
     }
@@ -133,5 +136,9 @@ fn count(pods: &[Pod], counts: impl Fn(i64) -> bool) -> i32 {
 
 /// The version in a pod template: its image.
 pub(super) fn image(template: &serde_json::Value) -> String {
-    template.pointer("/spec/containers/0/image").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    template
+        .pointer("/spec/containers/0/image")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

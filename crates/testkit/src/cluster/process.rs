@@ -102,7 +102,7 @@ impl Cluster {
 
     pub(super) fn cached_rollout(&self) -> Option<&Rollout> {
         match self.process.cache.get(&Key::rollout()).map(|(_, object)| object.as_ref()) {
-            Some(Object::Rollout(rollout)) => Some(rollout),
+            Some(Object::Rollout(rollout)) => Some(rollout.as_ref()),
             _ => None,
         }
     }
@@ -171,7 +171,8 @@ impl Cluster {
         self.laws.plans += 1;
         self.process.refusals.clear();
         self.judge_plan(&world, &decided);
-        self.process.wake = decided.wake.map(|wake| wake.as_millisecond() - crate::scene::BEGINNING.as_millisecond());
+        self.process.wake =
+            decided.wake.map(|wake| wake.as_millisecond() - crate::scene::BEGINNING.as_millisecond());
         if let Some(at) = self.process.wake {
             self.at(at.max(self.now + 1), Event::Wake);
         }
@@ -242,7 +243,8 @@ impl Cluster {
         }
         for index in 0..world.routers.len() {
             let fresh = !self.stale(&Key::new(Kind::Route, index.to_string()));
-            if let Some((seen, shown)) = shown(index).filter(|_| fresh && !self.process.blind_routes.contains(&index))
+            if let Some((seen, shown)) =
+                shown(index).filter(|_| fresh && !self.process.blind_routes.contains(&index))
                 && shown != weight
             {
                 turns.push(Turn::Weight { route: index, seen, weight });

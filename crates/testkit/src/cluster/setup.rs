@@ -7,7 +7,7 @@ use serin_core::world::Service;
 use super::command::Command;
 use super::truth::{KINDS, Kind, Truth};
 use super::{Cluster, Event, Laws, Process};
-use crate::scene::{self, CANARY_SERVICE, Scene, STABLE_SERVICE, template};
+use crate::scene::{self, CANARY_SERVICE, STABLE_SERVICE, Scene, template};
 use crate::seed::Seed;
 
 /// How the cluster behaves in one simulation.
@@ -44,8 +44,14 @@ enum Traffic {
 /// The cluster of one seed, before anything has happened.
 pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
     let mut chance = Seed::new(seed);
-    let kinds =
-        [Traffic::Pods, Traffic::PodsAndServices, Traffic::Routes(1), Traffic::Routes(1), Traffic::Routes(2), Traffic::Subsets];
+    let kinds = [
+        Traffic::Pods,
+        Traffic::PodsAndServices,
+        Traffic::Routes(1),
+        Traffic::Routes(1),
+        Traffic::Routes(2),
+        Traffic::Subsets,
+    ];
     let traffic = chance.pick(&kinds);
     let canary = strategy(&mut chance, traffic);
     let weather = weather(&mut chance, &canary);
@@ -136,7 +142,8 @@ fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
         (canary["maxSurge"], canary["maxUnavailable"]) = (surge, unavailable);
     }
     if chance.chance(30) {
-        let start = json!({"templates": [{"templateName": "errors"}], "args": [{"name": "unused", "value": "x"}]});
+        let start =
+            json!({"templates": [{"templateName": "errors"}], "args": [{"name": "unused", "value": "x"}]});
         canary["analysis"] = start;
     }
     if routed {

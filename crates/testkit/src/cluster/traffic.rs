@@ -1,9 +1,9 @@
 //! Plays the routers and their data plane: weights and selectors take their time to be followed.
 
+use serin_api::label;
 use serin_core::split::{Effective, Reached, Split, Weight};
 use serin_core::strategy::ServiceTarget;
 use serin_core::world::RouterReport;
-use serin_api::label;
 
 use super::truth::{Key, Kind, Route, Rule};
 use super::{Cluster, Event};
@@ -57,9 +57,16 @@ impl Cluster {
     }
 
     /// What the process is told of a route that its cache shows like this.
-    pub(super) fn report(&self, index: usize, seen: &Route, stale: bool, rule: Option<(&Rule, bool)>) -> RouterReport {
+    pub(super) fn report(
+        &self,
+        index: usize,
+        seen: &Route,
+        stale: bool,
+        rule: Option<(&Rule, bool)>,
+    ) -> RouterReport {
         let mut split = Split::new(Weight(100), Weight(seen.weight));
-        split.reached = rule.map(|(rule, _)| Reached { canary: rule.canary.clone(), stable: rule.stable.clone() });
+        split.reached =
+            rule.map(|(rule, _)| Reached { canary: rule.canary.clone(), stable: rule.stable.clone() });
         let mut pending = stale || (self.weather.confirms && seen.confirmed < seen.generation);
         if let Some((rule, stale)) = rule {
             let status = self.cached_rollout().and_then(|rollout| rollout.status.clone()).unwrap_or_default();

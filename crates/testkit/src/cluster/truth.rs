@@ -59,7 +59,7 @@ pub(crate) struct Rule {
 /// An object as a watch delivers it.
 #[derive(Clone, Debug)]
 pub(crate) enum Object {
-    Rollout(Rollout),
+    Rollout(Box<Rollout>),
     Set(ReplicaSet),
     Service(Service),
     Route(Route),
@@ -156,7 +156,7 @@ impl Truth {
     pub(crate) fn snapshot(&self, key: &Key) -> Option<Rc<Object>> {
         let world = &self.world;
         let object = match key.kind {
-            Kind::Rollout => Object::Rollout(world.rollout.clone()),
+            Kind::Rollout => Object::Rollout(Box::new(world.rollout.clone())),
             Kind::Set => Object::Set(world.replica_sets.iter().find(|set| set.name == key.name)?.clone()),
             Kind::Service => Object::Service(world.services.get(&key.name)?.fresh()?.clone()),
             Kind::Route => Object::Route(self.routes.get(key.name.parse::<usize>().ok()?)?.clone()),
