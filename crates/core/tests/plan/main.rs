@@ -15,6 +15,7 @@ mod analysis;
 mod law;
 mod replica_math;
 mod revision;
+mod service;
 mod status;
 mod step;
 mod trouble;

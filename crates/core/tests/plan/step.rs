@@ -268,3 +268,32 @@ fn a_paused_spec_holds_every_step() {
         assert!(scaled(&held).is_empty(), "{name}: nothing is scaled");
     }
 }
+
+#[test]
+fn traffic_goes_forward_only_when_everything_is_in_place() {
+    let second = |scene: Scene, weight: u32| {
+        scene.edit(|world| {
+            let mut report = world.routers[0].clone();
+            report.name = "Ingress default/shop".to_owned();
+            report.effective = Effective::Applied(Split::new(Weight(100), Weight(weight)));
+            world.routers.push(report);
+        })
+    };
+    for (name, scene, expected, index) in [
+        ("a canary that has lost its pods loses its traffic", by_router((1, 0)).weight(25), 0, 0),
+        ("a paused spec moves nothing forward", by_router((1, 1)).paused(true), 0, 0),
+        ("and keeps what is there", by_router((1, 1)).weight(10).paused(true), 10, 0),
+        ("but a canary without pods loses it all the same", by_router((1, 0)).weight(25).paused(true), 0, 0),
+        ("a step with a smaller weight takes back", by_router((4, 4)).weight(75), 25, 0),
+        ("too few pods for the weight keep the one before", by_router((1, 1)).weight(25).at(2), 25, 2),
+        ("enough pods get it", by_router((2, 2)).weight(25).at(2), 50, 2),
+        ("a full promotion leaves traffic where it is", by_router((1, 1)).weight(25).promote_full(), 25, 0),
+        ("routers that differ meet, and are not done", second(by_router((1, 1)).weight(25), 0), 25, 0),
+        ("in either order", second(by_router((1, 1)), 25), 25, 0),
+        ("routers that agree are done", second(by_router((1, 1)).weight(25), 25), 25, 1),
+    ] {
+        let plan = scene.plan();
+        assert_eq!(weight(&plan), Some(expected), "{name}");
+        assert_eq!(plan.status.current_step_index, Some(index), "{name}");
+    }
+}

@@ -38,6 +38,12 @@ fn a_spec_that_cannot_work_is_said_and_the_workload_stays() {
             "Step must have one of the following set",
         ),
         (
+            "a pause of no known length",
+            base().canary(json!({"steps": [{"pause": {"duration": "soon"}}]})),
+            "spec.strategy.canary.steps[0].pause.duration",
+            "Duration needs to be greater than 0",
+        ),
+        (
             "no surge and no unavailability",
             base().canary(json!({"maxSurge": 0, "maxUnavailable": 0})),
             "spec.strategy.canary",
