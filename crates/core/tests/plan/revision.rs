@@ -40,6 +40,20 @@ fn the_first_revision_is_stable_at_once() {
 }
 
 #[test]
+fn the_first_revision_is_stable_once_its_pods_are_asked_for() {
+    let (made, _) = fresh().slow().act();
+    let plan = made.plan();
+    assert_eq!(plan.status.stable_rs, None, "its ReplicaSet is there, its pods are not asked for");
+    let (asked, _) = made.act();
+    assert_eq!(running(&asked, "v1").pods.available, 0);
+    assert_eq!(
+        asked.plan().status.stable_rs,
+        Some(plan.status.current_pod_hash),
+        "whether they are available or not"
+    );
+}
+
+#[test]
 fn a_new_replica_set_is_what_users_tools_expect() {
     let note = [("team".to_owned(), "shop".to_owned()), (label::LAST_APPLIED.to_owned(), "{}".to_owned())];
     let scene = base().edit(|world| world.rollout.metadata.annotations.get_or_insert_default().extend(note));

@@ -297,3 +297,14 @@ fn traffic_goes_forward_only_when_everything_is_in_place() {
         assert_eq!(plan.status.current_step_index, Some(index), "{name}");
     }
 }
+
+#[test]
+fn a_paused_spec_holds_promotion() {
+    let done =
+        base().routed().steps(json!([{"setWeight": 100}])).rolling("v2", 4).selects(CANARY_SERVICE, "v2");
+    let done = done.weight(100).at(1);
+    assert_eq!(done.clone().plan().status.stable_rs.as_deref(), Some("v2"), "it is promoted otherwise");
+    let held = done.paused(true).plan();
+    assert_eq!(held.status.stable_rs.as_deref(), Some("v1"));
+    assert!(waits_for(&held, "spec.paused"), "{:?}", held.status.gates);
+}
