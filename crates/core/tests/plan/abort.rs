@@ -337,3 +337,9 @@ fn a_retry_takes_the_deadline_of_the_canary_away() {
     let (scene, _) = scene.wait(60).settle();
     assert_eq!(pods(&scene, ["v2", "v1"]), [2, 4], "it is not scaled down by an old deadline");
 }
+
+#[test]
+fn a_paused_spec_does_not_keep_the_pods_of_stable_away() {
+    let (scene, _) = by_pods().paused(true).rest().abort().settle();
+    assert_eq!(pods(&scene, ["v2", "v1"]), [0, 4]);
+}

@@ -308,3 +308,14 @@ fn a_paused_spec_holds_promotion() {
     assert_eq!(held.status.stable_rs.as_deref(), Some("v1"));
     assert!(waits_for(&held, "spec.paused"), "{:?}", held.status.gates);
 }
+
+#[test]
+fn a_pause_begins_with_a_canary_that_serves() {
+    let without = by_pods((1, 0), (3, 3)).at(1).plan();
+    assert_eq!(without.status.pause_conditions, None);
+    assert!(waits_for(&without, "a canary pod to be available"), "{:?}", without.status.gates);
+    let with = by_pods((1, 1), (3, 3)).at(1).plan();
+    assert_eq!(with.status.pause_conditions.map(|pauses| pauses.len()), Some(1));
+    let of_nothing = base().steps(json!([{"pause": {}}])).rolling("v2", 0).at(0).plan();
+    assert!(of_nothing.status.pause_conditions.is_some(), "a canary that is to have no pods needs none");
+}
