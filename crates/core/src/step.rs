@@ -6,12 +6,11 @@ use serin_api::{CanaryStep, SetCanaryScale};
 use crate::split::Weight;
 use crate::template;
 
-/// Hash of the steps; a changed list starts the attempt again. Empty without steps.
+/// Hash of the steps, as Argo Rollouts makes it: a changed list starts the attempt again, a takeover does not. The fields
+/// of our types are in Go's order; of a step only one is set.
 pub(crate) fn hash(steps: &[CanaryStep]) -> String {
-    match serde_json::to_value(steps) {
-        Ok(value) if !steps.is_empty() => template::hash_of_json(&value),
-        _ => String::new(),
-    }
+    let json = if steps.is_empty() { None } else { serde_json::to_string(steps).ok() };
+    template::hash_of_text(json.as_deref().unwrap_or("null"))
 }
 
 /// The step in the words of events and CLI.
@@ -69,4 +68,27 @@ pub(crate) fn canary_scale_at(steps: &[CanaryStep], index: usize) -> Option<&Set
     let scale =
         steps.iter().take(index.saturating_add(1)).rev().find_map(|step| step.set_canary_scale.as_ref())?;
     (!scale.match_traffic_weight).then_some(scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_of_steps_are_those_of_argo_rollouts() {
+        let analysed = serde_json::json!([
+            {"setWeight": 10},
+            {"analysis": {
+                "templates": [{"templateName": "up"}],
+                "args": [
+                    {"name": "least", "value": "1"},
+                    {"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}},
+                ],
+                "dryRun": [{"metricName": "up"}],
+            }},
+        ]);
+        let steps: Vec<CanaryStep> = serde_json::from_value(analysed).unwrap();
+        assert_eq!(hash(&steps), "7c8565bdb5");
+        assert_eq!(hash(&[]), "5ffbfbbd64");
+    }
 }

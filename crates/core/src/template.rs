@@ -27,9 +27,18 @@ pub(crate) fn hash(template: &Value, collisions: Option<i32>) -> String {
     encode(hash)
 }
 
-/// Hash of any JSON, by its text with sorted keys.
-pub(crate) fn hash_of_json(value: &Value) -> String {
-    encode(fnv1a(OFFSET_BASIS, value.to_string().as_bytes()))
+/// Hash of a JSON text, after Go's escapes of `<`, `>`, `&`, U+2028 and U+2029.
+pub(crate) fn hash_of_text(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(character)))
+            }
+            other => text.push(other),
+        }
+    }
+    encode(fnv1a(OFFSET_BASIS, text.as_bytes()))
 }
 
 const OFFSET_BASIS: u32 = 0x811c_9dc5;
@@ -57,9 +66,22 @@ pub(crate) fn same(wanted: &Value, found: &Value, injected: Option<&str>) -> boo
     }
     let mut wanted = wanted.clone();
     remove_label(&mut wanted, label::POD_TEMPLATE_HASH);
-    remove_anti_affinity(&mut found);
-    remove_anti_affinity(&mut wanted);
+    for template in [&mut wanted, &mut found] {
+        remove_anti_affinity(template);
+        rename_service_account(template);
+    }
     defaults::stripped(&wanted) == defaults::stripped(&found)
+}
+
+/// The API server stores the deprecated `serviceAccount` under its new name, too.
+fn rename_service_account(template: &mut Value) {
+    let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let named = spec.get("serviceAccountName").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    if let Some(account) = spec.get("serviceAccount").filter(|_| !named).cloned() {
+        spec.insert("serviceAccountName".to_owned(), account);
+    }
 }
 
 fn remove_label(template: &mut Value, key: &str) {
@@ -171,6 +193,17 @@ mod tests {
     #[test]
     fn a_stored_template_is_the_same_as_the_one_written() {
         assert!(same(&wanted(), &stored(), None));
+    }
+
+    #[test]
+    fn the_old_name_of_the_service_account_is_the_same_as_the_new_one() {
+        let (mut written, mut found) = (wanted(), stored());
+        written["spec"]["serviceAccount"] = json!("shop");
+        found["spec"]["serviceAccount"] = json!("shop");
+        found["spec"]["serviceAccountName"] = json!("shop");
+        assert!(same(&written, &found, None));
+        found["spec"]["serviceAccountName"] = json!("other");
+        assert!(!same(&written, &found, None));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn advance(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
         return memory.clear_pauses();
     }
     if facts.rollout.spec.paused {
-        gates.hold("spec.paused is true", "resume with `kubectl serin promote`");
+        gate_of_spec(gates);
         return;
     }
     if memory.stable().is_empty() {
@@ -75,6 +75,10 @@ fn step_state(
     };
     let done = done && !analysis::held(facts, memory, gates);
     if done { StepState::Done } else { StepState::Waiting }
+}
+
+fn gate_of_spec(gates: &mut Gates) {
+    gates.hold("spec.paused is true", "resume with `kubectl serin promote`");
 }
 
 fn gate_of_inconclusive(gates: &mut Gates) {
@@ -210,6 +214,10 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
     } else {
         return None;
     };
+    if new.pods.serving() < facts.limits.replicas && facts.rollout.spec.paused {
+        gate_of_spec(gates);
+        return None;
+    }
     if new.pods.serving() < facts.limits.replicas {
         gates.wait(
             &format!("{} pods of revision {} to be available", facts.limits.replicas, new.hash),
