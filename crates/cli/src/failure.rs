@@ -153,7 +153,7 @@ mod tests {
         Place {
             server: "https://10.0.0.1:6443".to_owned(),
             context: Some("kind".to_owned()),
-            source: "/home/me/.kube/config".to_owned(),
+            source: "~/.kube/config".to_owned(),
         }
     }
 
@@ -171,15 +171,15 @@ mod tests {
         for (error, expected) in [
             (
                 kube::Error::Service(Box::new(refused)),
-                "cannot reach the API server https://10.0.0.1:6443 (context \"kind\" of /home/me/.kube/config): connection refused; is it up, and is it the right one? --context and --kubeconfig choose another",
+                "cannot reach the API server https://10.0.0.1:6443 (context \"kind\" of ~/.kube/config): connection refused; is it up, and is it the right one? --context and --kubeconfig choose another",
             ),
             (
                 api(404, "404 page not found", "Failed to parse error data"),
-                "the cluster https://10.0.0.1:6443 (context \"kind\" of /home/me/.kube/config) does not know Rollouts; install the definitions first: kubectl apply --server-side -f crds/",
+                "the cluster https://10.0.0.1:6443 (context \"kind\" of ~/.kube/config) does not know Rollouts; install the definitions first: kubectl apply --server-side -f crds/",
             ),
             (
                 api(401, "Unauthorized", "Unauthorized"),
-                "the API server https://10.0.0.1:6443 (context \"kind\" of /home/me/.kube/config) does not accept your credentials; log in again, or choose another user",
+                "the API server https://10.0.0.1:6443 (context \"kind\" of ~/.kube/config) does not accept your credentials; log in again, or choose another user",
             ),
             (
                 api(403, "rollouts is forbidden: User \"me\" cannot patch", "Forbidden"),
