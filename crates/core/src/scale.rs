@@ -98,7 +98,13 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
         gates.wait(&waits_for, "the canary is scaled down after its delay");
         return size(new, new.pods.spec, Deadline::Keep);
     }
-    delayed(facts, memory, new, i64::from(delay))
+    let size = delayed(facts, memory, new, i64::from(delay));
+    let least = memory.split.as_ref().map_or(0, |split| shared(facts, split)).min(new.pods.spec);
+    if size.replicas >= least {
+        return size;
+    }
+    gates.wait("enough pods of stable to be available", "the canary is scaled down");
+    Size { replicas: least, deadline: Deadline::Keep, ..size }
 }
 
 /// Holds a ReplicaSet at its size until `delay` seconds after its traffic has gone.

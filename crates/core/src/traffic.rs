@@ -123,12 +123,12 @@ fn toward_stable(
     }
     let carrier = weights::behind_canary(facts, memory).map(str::to_owned);
     let carrier = carrier.as_deref();
-    if memory.fully_promoted()
-        && carrier == Some(memory.stable())
-        && matches!(facts.effective(), Some(Effective::Applied(_)))
+    if carrier == Some(memory.stable())
+        && shown.least == shown.most
         && let Err(until) = weights::settled(facts, memory, Change::Any)
     {
-        // Both sides are the same revision by now; the way back can wait until the endpoints have surely changed.
+        // Both sides are stable by now: nothing is urgent, and the endpoints have to have changed for certain. A router
+        // that has moved already is followed by the others.
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
         return held(facts, memory, shown);
@@ -155,9 +155,12 @@ fn beyond(facts: &Facts, stable: i32) -> Weight {
     Weight(u32::try_from(total.saturating_sub(carried.unwrap_or(total))).unwrap_or(0))
 }
 
-/// The Service with the weight of stable selects the stable revision, so that weight on it is weight on stable.
+/// The Service (or subset) with the weight of stable selects the stable revision, so that weight on it is weight on stable.
 fn stable_service_follows(facts: &Facts, memory: &Memory) -> bool {
-    let Some(service) = facts.canary.stable_service.as_deref().filter(|_| !facts.by_subsets()) else {
+    if facts.by_subsets() {
+        return weights::behind_stable(facts, memory).is_none_or(|hash| hash == memory.stable());
+    }
+    let Some(service) = facts.canary.stable_service.as_deref() else {
         return true;
     };
     match facts.service(service).map(crate::seen::Seen::last_known) {

@@ -112,10 +112,14 @@ pub(crate) fn behind_stable<'m>(facts: &Facts<'m>, memory: &'m Memory) -> Option
 /// Starts the clock of the data plane once every router shows what is wished and nothing else is under way: a write whose
 /// answer was lost may still come into sight later.
 pub(crate) fn note_rest(facts: &Facts, memory: &mut Memory) {
-    let applied = matches!(
-        (facts.effective(), &memory.split),
-        (Some(Effective::Applied(shown)), Some(wish)) if shown.canary == wish.canary
-    );
+    let shown = match facts.effective() {
+        Some(Effective::Applied(split)) => Some(split),
+        // Subsets that select a revision before this one are pending for as long as they have traffic.
+        Some(Effective::Pending(split)) if split.reached.is_some() => Some(split),
+        _ => None,
+    };
+    let applied =
+        shown.is_some() && shown.map(|split| split.canary) == memory.split.as_ref().map(|wish| wish.canary);
     let rests = applied && !memory.weights_moved && memory.services.is_empty();
     if let Some(weights) = &mut memory.status.canary.weights {
         weights.applied_at =

@@ -17,6 +17,11 @@ use super::{Cluster, Event};
 use crate::api_server::{self, Refusal};
 use crate::digest;
 
+/// A request without an answer is given up after this time, in milliseconds.
+const ANSWER: i64 = 30_000;
+/// A cache that does not show a write is waited for so long, in milliseconds.
+const PATIENCE: i64 = 10_000;
+
 /// One request on its way.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
@@ -38,11 +43,14 @@ pub(crate) enum Mark {
 pub(crate) struct Process {
     pub(crate) alive: bool,
     pub(crate) cache: BTreeMap<Key, (u64, Rc<Object>)>,
-    pub(crate) marks: BTreeMap<Key, Mark>,
+    /// What caches must show, and until when that is waited for.
+    pub(crate) marks: BTreeMap<Key, (Mark, i64)>,
     pub(crate) flight: VecDeque<Act>,
     pub(crate) refusals: Vec<WriteRefusal>,
     pub(crate) wake: Option<i64>,
     pub(crate) think_at: Option<i64>,
+    /// Waits for an answer that does not come.
+    pub(crate) busy_until: i64,
     /// Routers that do not answer now.
     pub(crate) blind_routes: BTreeSet<usize>,
 }
@@ -87,8 +95,8 @@ impl Cluster {
             return;
         }
         let met = match (self.process.marks.get(&key), &object) {
-            (Some(Mark::Version(written)), Some(_)) => version >= *written,
-            (Some(Mark::Gone), None) => true,
+            (Some((Mark::Version(written), _)), Some(_)) => version >= *written,
+            (Some((Mark::Gone, _)), None) => true,
             _ => false,
         };
         if met {
@@ -104,6 +112,26 @@ impl Cluster {
         match self.process.cache.get(&Key::rollout()).map(|(_, object)| object.as_ref()) {
             Some(Object::Rollout(rollout)) => Some(rollout.as_ref()),
             _ => None,
+        }
+    }
+
+    /// What a watch does not show for a time is read directly. To act without would not be safe: the precondition of a
+    /// write is about its own object, and decisions are about all of them together.
+    fn lose_patience(&mut self) {
+        let overdue: Vec<Key> = self
+            .process
+            .marks
+            .iter()
+            .filter(|(_, (_, at))| *at <= self.now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in overdue {
+            let version = self.truth.versions.get(&key).copied().unwrap_or(0);
+            self.take_in(key.clone(), version, self.truth.snapshot(&key));
+            self.process.marks.remove(&key);
+        }
+        if let Some(next) = self.process.marks.values().map(|(_, expires)| *expires).min() {
+            self.think_soon(next - self.now);
         }
     }
 
@@ -166,6 +194,10 @@ impl Cluster {
         if !self.process.alive || !self.process.flight.is_empty() {
             return;
         }
+        if self.process.busy_until > self.now {
+            return self.think_soon(self.process.busy_until - self.now);
+        }
+        self.lose_patience();
         let Some(world) = self.view() else { return };
         let decided = plan(&world);
         self.laws.plans += 1;
@@ -253,27 +285,40 @@ impl Cluster {
         turns
     }
 
-    /// The next request reaches the API server, or does not.
+    /// The next request reaches the API server, or does not; or it does, and the answer never comes.
     pub(super) fn act(&mut self) {
         if !self.process.alive {
             return;
         }
         let Some(act) = self.process.flight.pop_front() else { return };
+        let mut lag = self.chance.between(1, self.weather.request_lag);
         if self.chance.chance(self.faults(3)) {
-            self.tell(|| "a request gets no answer".to_owned());
-            if matches!(act, Act::Status(..)) {
-                self.process.flight.clear();
-            }
-            self.think_soon(1_500);
+            self.tell(|| "a request is not answered and not done".to_owned());
+            self.give_up(&act);
+        } else if self.chance.chance(self.faults(1)) {
+            self.tell(|| "a request is done and not answered".to_owned());
+            let marks = self.process.marks.clone();
+            self.request(&act);
+            self.process.marks = marks;
+            self.give_up(&act);
+            lag = ANSWER;
         } else {
             self.request(&act);
         }
         if self.process.flight.is_empty() {
-            self.think_soon(100);
+            self.process.busy_until = if lag == ANSWER { self.now + lag } else { 0 };
+            self.think_soon(if lag == ANSWER { lag } else { 100 });
         } else {
-            let lag = self.chance.between(1, self.weather.request_lag);
             self.at(self.now + lag, Event::Act);
         }
+    }
+
+    /// Without an answer about the status, nothing of its plan is done.
+    fn give_up(&mut self, act: &Act) {
+        if matches!(act, Act::Status(..)) {
+            self.process.flight.clear();
+        }
+        self.think_soon(1_500);
     }
 
     fn request(&mut self, act: &Act) {
@@ -324,7 +369,7 @@ impl Cluster {
             None if known.is_none() => return,
             None => Mark::Gone,
         };
-        self.process.marks.insert(key.clone(), mark);
+        self.process.marks.insert(key.clone(), (mark, self.now + PATIENCE));
     }
 
     fn key_of(&self, write: &Write) -> Key {
