@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::process::{Child, Command};
@@ -27,11 +28,21 @@ impl Controller {
     /// # Errors
     /// The binary is not there: `just e2e` builds it.
     pub async fn start(namespace: &str) -> Result<Self> {
+        Self::start_program(namespace, target_binary("serin-controller")).await
+    }
+
+    /// Starts another program that takes the same flags in the place of the controller: that of Argo Rollouts.
+    ///
+    /// # Errors
+    /// The program is not there.
+    pub async fn start_program(namespace: &str, binary: PathBuf) -> Result<Self> {
         let metrics_port = NEXT_PORT.fetch_add(2, Ordering::Relaxed);
+        let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let suffix = if name == "serin-controller" { String::new() } else { format!("-{name}") };
         let mut controller = Self {
             namespace: namespace.to_owned(),
-            binary: target_binary("serin-controller"),
-            log: std::env::temp_dir().join(format!("serin-e2e-{namespace}.log")),
+            binary,
+            log: std::env::temp_dir().join(format!("serin-e2e-{namespace}{suffix}.log")),
             child: None,
             metrics_port,
             health_port: metrics_port + 1,
@@ -70,6 +81,20 @@ impl Controller {
     pub async fn kill(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the controller does not run")?;
         child.kill().await?;
+        Ok(())
+    }
+
+    /// Asks the process to end, as the kubelet does: SIGTERM, and waits until it has ended.
+    ///
+    /// # Errors
+    /// It had ended already, or did not end within the grace period of a pod.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the controller does not run")?;
+        let id = child.id().context("the controller had ended by itself")?;
+        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        tokio::time::timeout(Duration::from_secs(30), child.wait())
+            .await
+            .with_context(|| format!("{} did not end within 30 s of SIGTERM", self.binary.display()))??;
         Ok(())
     }
 

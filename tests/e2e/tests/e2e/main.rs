@@ -1,6 +1,8 @@
 //! Serin on a real Kubernetes, one test per promise. `just e2e fast` plays those in `fast`, `just e2e` all of them.
 
+mod clients;
 mod failover;
 mod fast;
 mod full;
+mod takeover;
 mod traffic;
