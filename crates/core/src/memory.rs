@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serin_api::{PauseCondition, RolloutStatus};
 
+use crate::condition::word;
 use crate::facts::Facts;
 use crate::journal::Journal;
 use crate::split::Split;
@@ -129,12 +130,12 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
     let step_hash = step::hash(facts.steps);
     let known_steps = memory.status.current_step_hash.clone().unwrap_or_default();
     let new_template = memory.status.current_pod_hash != facts.current_hash;
-    let new_steps = known_steps != step_hash;
+    let new_steps = known_steps != step_hash && !known_steps.is_empty() && !same_spec(facts);
     if new_template || new_steps {
         begin_attempt(facts, &mut memory, new_template);
-        memory.status.current_pod_hash.clone_from(&facts.current_hash);
-        memory.status.current_step_hash = Some(step_hash);
     }
+    memory.status.current_pod_hash.clone_from(&facts.current_hash);
+    memory.status.current_step_hash = Some(step_hash);
     hear_commands(&mut memory);
     clamp_step(facts, &mut memory);
     if memory.fully_promoted() {
@@ -142,6 +143,15 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
         memory.status.promote_full = false;
     }
     memory
+}
+
+/// The status is about this very spec: steps that hash otherwise were hashed by another program or another version of
+/// it, and have not changed. A spec that was refused has not been looked at.
+fn same_spec(facts: &Facts) -> bool {
+    let status = facts.status();
+    let generation = facts.rollout.metadata.generation.map(|generation| generation.to_string());
+    generation == Some(status.observed_generation)
+        && !status.conditions.iter().any(|condition| condition.type_ == word::INVALID_SPEC)
 }
 
 fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {

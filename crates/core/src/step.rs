@@ -6,11 +6,10 @@ use serin_api::{CanaryStep, SetCanaryScale};
 use crate::split::Weight;
 use crate::template;
 
-/// Hash of the steps, as Argo Rollouts makes it: a changed list starts the attempt again, a takeover does not. The fields
-/// of our types are in Go's order; of a step only one is set.
+/// Hash of the steps, as Argo Rollouts makes it: a changed list starts the attempt again, a takeover does not.
 pub(crate) fn hash(steps: &[CanaryStep]) -> String {
-    let json = if steps.is_empty() { None } else { serde_json::to_string(steps).ok() };
-    template::hash_of_text(json.as_deref().unwrap_or("null"))
+    let steps: Vec<_> = steps.iter().map(|step| serde_json::to_value(step).unwrap_or_default()).collect();
+    template::hash_of_steps(&steps)
 }
 
 /// The step in the words of events and CLI.
@@ -90,5 +89,28 @@ mod tests {
         let steps: Vec<CanaryStep> = serde_json::from_value(analysed).unwrap();
         assert_eq!(hash(&steps), "7c8565bdb5");
         assert_eq!(hash(&[]), "5ffbfbbd64");
+    }
+
+    #[test]
+    fn hashes_of_steps_are_those_that_argo_rollouts_has_stored() {
+        for (steps, expected) in [
+            (
+                serde_json::json!([{"setWeight": 25}, {"analysis": {
+                    "analysisRunMetadata": {},
+                    "templates": [{"templateName": "random-fail"}, {"templateName": "always-pass"}],
+                }}]),
+                "84d4b665cd",
+            ),
+            (
+                serde_json::json!([
+                    {"setWeight": 25}, {"pause": {"duration": "2m"}}, {"setWeight": 50},
+                    {"pause": {"duration": "2m"}}, {"setWeight": 100}, {"pause": {"duration": "2m"}},
+                ]),
+                "f847f885c",
+            ),
+        ] {
+            let steps: Vec<CanaryStep> = serde_json::from_value(steps).unwrap();
+            assert_eq!(hash(&steps), expected);
+        }
     }
 }

@@ -27,18 +27,10 @@ pub(crate) fn hash(template: &Value, collisions: Option<i32>) -> String {
     encode(hash)
 }
 
-/// Hash of a JSON text, after Go's escapes of `<`, `>`, `&`, U+2028 and U+2029.
-pub(crate) fn hash_of_text(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(character)))
-            }
-            other => text.push(other),
-        }
-    }
-    encode(fnv1a(OFFSET_BASIS, text.as_bytes()))
+/// Hash of a list of canary steps: FNV-1a over its JSON as Go writes it, so that a takeover does not restart the steps.
+pub(crate) fn hash_of_steps(steps: &[Value]) -> String {
+    let json = go_json::steps(steps).unwrap_or_else(|| Value::from(steps).to_string());
+    encode(fnv1a(OFFSET_BASIS, json.as_bytes()))
 }
 
 const OFFSET_BASIS: u32 = 0x811c_9dc5;

@@ -15,6 +15,16 @@ pub(super) fn pod_template(template: &Value) -> Option<String> {
     Some(out)
 }
 
+/// The JSON of a list of canary steps as Go writes it; an empty list is lost in its round trip and becomes `null`.
+pub(super) fn steps(steps: &[Value]) -> Option<String> {
+    if steps.is_empty() {
+        return Some("null".to_owned());
+    }
+    let mut out = String::new();
+    list(&Kind::Object(schema::STEP.to_owned()), steps, &mut out)?;
+    Some(out)
+}
+
 fn object(type_name: &str, value: Option<&Value>, out: &mut String) -> Option<()> {
     let fields = match value {
         None | Some(Value::Null) => None,

@@ -1,4 +1,5 @@
-//! Says which fields Go's types of a pod template have, in their order: data made by `testbed/podfields`.
+//! Says which fields Go's types of a pod template and of canary steps have, in their order. The first are data made by
+//! `testbed/podfields`, the second made in the same way of the API of Argo Rollouts 1.9.2.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -59,8 +60,9 @@ pub(super) struct Field {
 }
 
 static TYPES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
-    let raw: BTreeMap<String, Vec<[String; 3]>> =
-        serde_json::from_str(include_str!("fields.json")).unwrap_or_default();
+    let read = |text: &str| -> BTreeMap<String, Vec<[String; 3]>> { serde_json::from_str(text).unwrap_or_default() };
+    let mut raw = read(include_str!("fields.json"));
+    raw.extend(read(include_str!("steps.json")));
     let field = |[name, kind, omit]: [String; 3]| Field {
         name,
         kind: Kind::parse(&kind),
@@ -75,6 +77,9 @@ static TYPES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
 
 /// Name of the type of a pod template.
 pub(super) const POD_TEMPLATE: &str = "PodTemplateSpec";
+
+/// Name of the type of one canary step.
+pub(super) const STEP: &str = "CanaryStep";
 
 /// The fields of a type; none for a type that is not known.
 pub(super) fn fields(type_name: &str) -> &'static [Field] {
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_data_describe_a_pod_template_and_every_type_below_it() {
-        assert_eq!(fields(POD_TEMPLATE).len(), 2);
+        assert_eq!((fields(POD_TEMPLATE).len(), fields(STEP).len()), (2, 8));
         for (name, fields) in TYPES.iter() {
             for field in fields {
                 let mut kind = &field.kind;
