@@ -61,7 +61,8 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 async fn open(name: &str) -> Result<Scene> {
     let cluster = Cluster::connect(&format!("e2e-{name}")).await?;
     close(&cluster).await;
-    for _ in 0..150 {
+    // Its pods may take their whole grace period.
+    for _ in 0..450 {
         if cluster.get("v1", "Namespace", &cluster.namespace).await.is_err() {
             break;
         }

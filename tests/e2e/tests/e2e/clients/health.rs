@@ -95,6 +95,10 @@ impl Watched {
         println!("{taken:#?}");
         let mut healths: Vec<String> = taken.into_iter().map(|(health, _)| health).collect();
         healths.dedup();
+        // The kubelet may call a pod that has just become ready unready once more.
+        while healths.ends_with(&["Healthy", "Progressing", "Healthy"].map(str::to_owned)) {
+            healths.truncate(healths.len() - 2);
+        }
         healths
     }
 }
