@@ -71,7 +71,7 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             status: run.phase,
             message: run.message.clone(),
         });
-        if !measured(memory) || !counts(memory, role, run) {
+        if !measured(facts, memory) || !counts(memory, role, run) {
             continue;
         }
         match run.phase {
@@ -99,7 +99,7 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
 pub(crate) fn holding<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w str> {
     let recorded = memory.status.canary.current_background_analysis_run_status.as_ref()?;
     let run = facts.world.analysis_runs.iter().find(|run| run.name == recorded.name)?;
-    run.holding().filter(|_| measured(memory))
+    run.holding().filter(|_| measured(facts, memory))
 }
 
 /// Closes the gate of a background analysis that holds; whether it does.
@@ -137,9 +137,13 @@ fn tell_change(memory: &mut Memory, role: Role, recorded: &RolloutAnalysisRunSta
     }
 }
 
-/// Analyses count only while a canary is on its way.
-fn measured(memory: &Memory) -> bool {
-    !(memory.aborted() || memory.promoting_fully() || memory.fully_promoted() || memory.stable().is_empty())
+/// Analyses count only while a canary is on its way, and not back to a revision that was good.
+fn measured(facts: &Facts, memory: &Memory) -> bool {
+    !(facts.within_window
+        || memory.aborted()
+        || memory.promoting_fully()
+        || memory.fully_promoted()
+        || memory.stable().is_empty())
 }
 
 /// What the recorded run of analysis step `index` says.
@@ -184,7 +188,7 @@ pub(crate) fn runs(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec
             Some((analysis, suffix, step)) => {
                 ensure(facts, memory, (role, analysis, &suffix, step), gates, &mut writes);
             }
-            None if measured(memory) => *role.recorded(memory) = None,
+            None if measured(facts, memory) => *role.recorded(memory) = None,
             None => {}
         }
     }
@@ -196,7 +200,7 @@ pub(crate) fn runs(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec
 type Wanted<'w> = (&'w RolloutAnalysis, String, Option<usize>);
 
 fn wanted<'w>(facts: &Facts<'w>, memory: &Memory, role: Role) -> Option<Wanted<'w>> {
-    if !measured(memory) || facts.new.is_none() {
+    if !measured(facts, memory) || facts.new.is_none() {
         return None;
     }
     let index = memory.step();
@@ -337,7 +341,7 @@ fn resolve(facts: &Facts, memory: &Memory, arg: &AnalysisRunArgument) -> Result<
 }
 
 fn terminate_unwanted(facts: &Facts, memory: &mut Memory, writes: &mut Vec<Write>) {
-    let wanted: Vec<String> = if measured(memory) {
+    let wanted: Vec<String> = if measured(facts, memory) {
         Role::ALL
             .iter()
             .filter_map(|role| role.recorded(memory).as_ref().map(|run| run.name.clone()))

@@ -38,6 +38,8 @@ pub(crate) struct Facts<'w> {
     pub(crate) stable: Option<&'w ReplicaSet>,
     /// All others, newest revision first.
     pub(crate) others: Vec<&'w ReplicaSet>,
+    /// The template goes back to one of the last revisions, as `rollbackWindow` allows without steps and analyses.
+    pub(crate) within_window: bool,
 }
 
 impl<'w> Facts<'w> {
@@ -66,6 +68,7 @@ impl<'w> Facts<'w> {
             .and_then(|routing| routing.max_traffic_weight)
             .and_then(|weight| u32::try_from(weight).ok())
             .map_or(PERCENT, Weight);
+        let within_window = within_window(world, new, stable);
         Some(Self {
             world,
             rollout,
@@ -77,6 +80,7 @@ impl<'w> Facts<'w> {
             new,
             stable,
             others,
+            within_window,
         })
     }
 
@@ -176,6 +180,17 @@ impl<'w> Facts<'w> {
     pub(crate) fn selected(&self, service: Option<&str>) -> Option<&'w str> {
         self.service(service?)?.last_known()?.hash.as_deref()
     }
+}
+
+/// The new revision is older than stable, with fewer revisions between them than the window has.
+fn within_window(world: &World, new: Option<&ReplicaSet>, stable: Option<&ReplicaSet>) -> bool {
+    let window = world.rollout.spec.rollback_window.as_ref().and_then(|window| window.revisions);
+    let (Some(revisions), Some(new), Some(stable)) = (window, new, stable) else {
+        return false;
+    };
+    let between = |set: &&ReplicaSet| new.created < set.created && set.created < stable.created;
+    let count = world.replica_sets.iter().filter(between).count();
+    new.created < stable.created && i32::try_from(count).is_ok_and(|count| count < revisions)
 }
 
 /// The ReplicaSet of the current template: by hash label, else by semantic equality, which is what lets Serin take over

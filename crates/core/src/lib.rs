@@ -21,6 +21,7 @@ mod analysis;
 pub mod analysis_spec;
 mod capacity;
 mod condition;
+mod dynamic;
 mod facts;
 mod field_path;
 mod gate;

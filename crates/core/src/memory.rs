@@ -138,6 +138,7 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
     memory.status.current_step_hash = Some(step_hash);
     hear_commands(&mut memory);
     clamp_step(facts, &mut memory);
+    skip_steps_within_window(facts, &mut memory);
     if memory.fully_promoted() {
         memory.forget_abort();
         memory.status.promote_full = false;
@@ -171,6 +172,9 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
         if new_template && !status.current_pod_hash.is_empty() {
             memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
+    } else if new_template && facts.within_window {
+        let message = "Rollback to active ReplicaSets within RollbackWindow".to_owned();
+        memory.journal.note("SkipSteps", message);
     }
 }
 
@@ -198,6 +202,14 @@ fn retry(memory: &mut Memory) {
 /// Index that says "all steps done", `None` without steps.
 pub(crate) fn last_index(facts: &Facts) -> Option<i32> {
     (!facts.steps.is_empty()).then(|| i32::try_from(facts.steps.len()).unwrap_or(i32::MAX))
+}
+
+/// A rollback within the window has no steps, pauses or analyses. Unlike in Argo Rollouts it can be aborted.
+fn skip_steps_within_window(facts: &Facts, memory: &mut Memory) {
+    if facts.within_window && !memory.aborted() {
+        memory.clear_pauses();
+        memory.status.current_step_index = last_index(facts);
+    }
 }
 
 /// Clients write the step index; one beyond the last step means the last, an absent one the first.

@@ -71,6 +71,7 @@ fn decide(facts: &Facts) -> Plan {
     let mut memory = memory::fold(facts);
     let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
     analysis::hear(facts, &mut memory);
+    safety::heed_deadline(facts, &mut memory);
     let missing = problem::of_references(facts);
     let aborted = safety::overrule(facts, &mut memory);
     if !aborted && !missing.is_empty() {

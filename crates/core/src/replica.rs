@@ -166,7 +166,8 @@ pub fn nearest(limits: &Limits, weight: Weight, total: Weight) -> Counts {
             best = Some(option);
         }
     }
-    let (canary, of) = best.unwrap_or((ceil, replicas));
+    // Half of an odd pod more than all but one: stable keeps that one.
+    let (canary, of) = best.unwrap_or((floor, replicas));
     Counts { canary: to_i32(canary), stable: to_i32(of.saturating_sub(canary)) }
 }
 
@@ -274,6 +275,7 @@ mod tests {
             ("surge is used when it comes nearer", 2, 1, 33, (1, 2)),
             ("one pod more may come nearer", 10, 1, 25, (3, 8)),
             ("without surge the upper of a tie is taken", 10, 0, 25, (3, 7)),
+            ("a tie with all pods leaves one to stable", 2, 0, 75, (1, 1)),
         ] {
             let counts = nearest(&limits(replicas, surge, 0), Weight(weight), Weight(100));
             assert_eq!((counts.canary, counts.stable), expected, "{name}");

@@ -1,6 +1,7 @@
 //! Decides what goes before every strategy: an abort is looked at first, from the status alone, and nothing on the way
 //! forward can stand in its way.
 
+use crate::condition::{find, word};
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
@@ -22,6 +23,22 @@ pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
         memory.status.aborted_at = Some(api_time(facts.world.now));
     }
     true
+}
+
+/// `progressDeadlineAbort`: an attempt that has been told to be late, and has not moved since, is aborted.
+pub(crate) fn heed_deadline(facts: &Facts, memory: &mut Memory) {
+    let underway = !(memory.stable().is_empty() || memory.fully_promoted() || memory.aborted());
+    if !facts.rollout.spec.progress_deadline_abort || !underway || memory.progressed {
+        return;
+    }
+    let known = find(&memory.status, word::PROGRESSING);
+    let late = known.filter(|known| known.reason == word::DEADLINE_EXCEEDED);
+    let available = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.available));
+    if let Some(message) = late.map(|late| late.message.clone())
+        && available <= memory.status.available_replicas
+    {
+        memory.abort(message);
+    }
 }
 
 /// What an aborted rollout waits for once its traffic is back: a person.

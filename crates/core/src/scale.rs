@@ -1,6 +1,7 @@
 //! Decides the size of each ReplicaSet: up when capacity is asked for, down only with a drain permit.
 
 use crate::capacity;
+use crate::dynamic;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
@@ -31,10 +32,10 @@ fn size(set: &ReplicaSet, replicas: i32, deadline: Deadline) -> Size {
 fn routed(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
     let mut sizes = Vec::new();
     if let Some(stable) = distinct_stable(facts) {
-        sizes.push(size(stable, facts.limits.replicas, Deadline::Remove));
+        sizes.push(size(stable, stable_size(facts, memory, stable), Deadline::Remove));
     }
     if let Some(new) = facts.new {
-        sizes.push(if memory.aborted() && !memory.fully_promoted() {
+        sizes.push(if memory.aborted() && !memory.fully_promoted() && !dynamic::drains(facts) {
             aborted_canary(facts, memory, new, gates)
         } else {
             size(new, canary_size(facts, memory), Deadline::Remove)
@@ -52,10 +53,29 @@ fn distinct_stable<'w>(facts: &Facts<'w>) -> Option<&'w ReplicaSet> {
     facts.stable.filter(|stable| facts.new.is_none_or(|new| new.uid != stable.uid))
 }
 
+/// All pods; with `dynamicStableScale` what the step leaves, and never fewer than the traffic that stable may still get.
+fn stable_size(facts: &Facts, memory: &Memory, stable: &ReplicaSet) -> i32 {
+    let wanted = capacity::desired(facts, memory).stable;
+    if wanted >= stable.pods.spec || !dynamic::is_on(facts) {
+        return wanted;
+    }
+    let follows = weights::behind_stable(facts, memory) == Some(&stable.hash);
+    match weights::in_force(facts, memory) {
+        Ok(split) if follows => {
+            let carried = carrying(facts.limits.replicas, split.stable(), facts.total);
+            wanted.max(capacity::least_of_set(facts, carried)).min(stable.pods.spec)
+        }
+        _ => stable.pods.spec.max(wanted),
+    }
+}
+
 /// What the step asks for, and never less than the traffic that the canary may still get.
 fn canary_size(facts: &Facts, memory: &Memory) -> i32 {
     let wanted = capacity::desired(facts, memory).canary;
     let existing = facts.new_pods().spec;
+    if memory.aborted() && wanted >= existing {
+        return existing;
+    }
     if wanted >= existing || memory.fully_promoted() || memory.stable().is_empty() {
         return wanted;
     }
@@ -148,6 +168,7 @@ fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut 
             continue;
         }
         let was_stable = memory.fully_promoted() || set.scale_down_deadline().is_some();
+        let was_stable = was_stable && !dynamic::is_on(facts);
         let size = if was_stable && delayed_sets < most_delayed {
             delayed_sets = delayed_sets.saturating_add(1);
             delayed(facts, memory, set, i64::from(delay.max(0)))

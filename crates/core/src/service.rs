@@ -1,6 +1,7 @@
 //! Decides what Services select, and proves that a revision gets no traffic any more.
 
 use crate::capacity;
+use crate::dynamic;
 use crate::facts::{Change, Facts};
 use crate::memory::Memory;
 use crate::replica::carrying;
@@ -79,13 +80,20 @@ fn may_select(facts: &Facts, memory: &Memory, role: Role, set: &ReplicaSet) -> b
             let rest = Weight(facts.total.0.saturating_sub(least.0));
             set.pods.serving() >= carrying(fewest, rest, facts.total).max(one)
         }
-        Role::Canary if set.hash == memory.stable() => set.pods.serving() >= fewest,
+        // Stable takes the traffic of the canary Service over at once, unless its pods are still to come step by step.
+        Role::Canary if set.hash == memory.stable() => {
+            let by_steps = dynamic::is_on(facts) && set.pods.serving() < facts.limits.replicas;
+            set.pods.serving() >= fewest && (!by_steps || idle(facts))
+        }
         Role::Canary => {
-            let idle =
-                matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0));
-            idle && weights::settled(facts, memory, Change::Any).is_ok() && set.pods.serving() >= one
+            idle(facts) && weights::settled(facts, memory, Change::Any).is_ok() && set.pods.serving() >= one
         }
     }
+}
+
+/// Every router shows that the canary gets nothing.
+fn idle(facts: &Facts) -> bool {
+    matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0))
 }
 
 /// The stable Service selects the stable revision, as far as it is known.

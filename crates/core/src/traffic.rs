@@ -1,6 +1,7 @@
 //! Decides the split: capacity before traffic, and back to stable before anything else.
 
 use crate::capacity;
+use crate::dynamic;
 use crate::facts::{Change, Facts, Shown};
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
@@ -62,7 +63,7 @@ fn wish(facts: &Facts, memory: &Memory) -> Wish {
         return Wish::Weight(Weight(0));
     }
     if memory.promoting_fully() {
-        return Wish::Stay;
+        return if dynamic::is_on(facts) { Wish::Weight(dynamic::weight_carried(facts)) } else { Wish::Stay };
     }
     Wish::Weight(step_weight(facts, memory))
 }
@@ -91,7 +92,8 @@ fn toward_canary(
         gates.wait(&format!("the router: {why}"), "the weight moves");
         return held(facts, memory, shown);
     }
-    if !capacity::canary_ready(facts, memory) {
+    let by_share = memory.promoting_fully() && dynamic::is_on(facts);
+    if !by_share && !capacity::canary_ready(facts, memory) {
         return held(facts, memory, shown);
     }
     // A router that has moved already is followed by the others at once.
@@ -136,6 +138,9 @@ fn toward_stable(
     let stable = facts.by_hash(memory.stable()).map_or(0, |set| set.pods.serving());
     let carrier_serves =
         carrier.is_none_or(|hash| facts.by_hash(hash).is_some_and(|set| set.pods.serving() > 0));
+    if dynamic::is_on(facts) && carrier_serves && (memory.aborted() || memory.fully_promoted()) {
+        return step_by_step(facts, memory, shown, (stable, carrier), gates);
+    }
     let rest = Weight(facts.total.0.saturating_sub(target.0));
     let enough = carrying(facts.limits.fewest().max(1), rest, facts.total).min(facts.limits.replicas);
     if stable >= enough || !carrier_serves {
@@ -146,6 +151,25 @@ fn toward_stable(
         "the rest of it leaves the canary",
     );
     Some(beyond(facts, stable).max(target).min(shown.least))
+}
+
+/// The way back to a stable that has given pods away: after an abort as they come, in an undo when all are there.
+fn step_by_step(
+    facts: &Facts,
+    memory: &Memory,
+    shown: Shown,
+    (stable, carrier): (i32, Option<&str>),
+    gates: &mut Gates,
+) -> Option<Weight> {
+    let all = stable >= facts.limits.replicas;
+    if !all {
+        let waits_for = format!("{} stable pods to be available", facts.limits.replicas);
+        gates.wait(&waits_for, "the rest of the traffic leaves the canary");
+    }
+    if memory.aborted() {
+        return Some(dynamic::weight_kept(facts, memory, shown.least));
+    }
+    if all || carrier == Some(memory.stable()) { Some(Weight(0)) } else { held(facts, memory, shown) }
 }
 
 /// What so many pods of stable cannot carry.

@@ -23,21 +23,9 @@ pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
     );
     refuse(
         problems,
-        at("rollbackWindow"),
-        spec.rollback_window.is_some(),
-        "remove it, a rollback then runs its steps",
-    );
-    refuse(
-        problems,
         at("restartAt"),
         spec.restart_at.is_some(),
         "change an annotation of the pod template to restart pods",
-    );
-    refuse(
-        problems,
-        at("progressDeadlineAbort"),
-        spec.progress_deadline_abort,
-        "remove it and abort by hand or by analysis",
     );
     let Some(strategy) = &spec.strategy else { return };
     refuse(problems, at("strategy.blueGreen"), strategy.blue_green.is_some(), "use spec.strategy.canary");
@@ -56,20 +44,12 @@ fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     );
     refuse(problems, at("canaryMetadata"), canary.canary_metadata.is_some(), "remove it");
     refuse(problems, at("stableMetadata"), canary.stable_metadata.is_some(), "remove it");
-    refuse(
-        problems,
-        at("dynamicStableScale"),
-        canary.dynamic_stable_scale,
-        "remove it, stable then keeps its size",
-    );
     refuse(problems, at("pingPong"), canary.ping_pong.is_some(), "use canaryService and stableService");
-    refuse(problems, at("minPodsPerReplicaSet"), canary.min_pods_per_replica_set.is_some(), "remove it");
-    refuse(
-        problems,
-        at("replicaProgressThreshold"),
-        canary.replica_progress_threshold.is_some(),
-        "remove it",
-    );
+    let threshold = canary.replica_progress_threshold.as_ref();
+    if let Some(threshold) = threshold.filter(|threshold| !["Percent", "Pods"].contains(&threshold.type_.as_str())) {
+        let message = "supported values: \"Percent\", \"Pods\"";
+        problems.push(Problem::invalid(at("replicaProgressThreshold.type"), &threshold.type_, message));
+    }
     for (index, step) in canary.steps.iter().flatten().enumerate() {
         step_fields(&format!("{CANARY}.steps[{index}]"), step, problems);
     }

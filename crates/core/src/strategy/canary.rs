@@ -209,6 +209,8 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
     let steps_done = memory.status.current_step_index == last_index(facts);
     let reason = if memory.promoting_fully() {
         "Full promotion requested".to_owned()
+    } else if steps_done && may_complete(facts, memory, gates) && facts.within_window {
+        "Rollback within window".to_owned()
     } else if steps_done && may_complete(facts, memory, gates) {
         format!("Completed all {} canary steps", facts.steps.len())
     } else {
@@ -218,7 +220,7 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
         gate_of_spec(gates);
         return None;
     }
-    if new.pods.serving() < facts.limits.replicas {
+    if !capacity::enough(facts, new.pods.serving(), facts.limits.replicas) {
         gates.wait(
             &format!("{} pods of revision {} to be available", facts.limits.replicas, new.hash),
             "it becomes stable",

@@ -60,7 +60,8 @@ pub(super) struct Field {
 }
 
 static TYPES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
-    let read = |text: &str| -> BTreeMap<String, Vec<[String; 3]>> { serde_json::from_str(text).unwrap_or_default() };
+    let read =
+        |text: &str| -> BTreeMap<String, Vec<[String; 3]>> { serde_json::from_str(text).unwrap_or_default() };
     let mut raw = read(include_str!("fields.json"));
     raw.extend(read(include_str!("steps.json")));
     let field = |[name, kind, omit]: [String; 3]| Field {

@@ -50,6 +50,7 @@ impl Cluster {
             (0, _) => 0,
             (_, true) if self.weather.explicit_scale => 1.min(replicas),
             (_, true) => carrying(replicas, weight, Weight(100)),
+            (_, false) if self.weather.threshold => 1.min(replicas),
             (_, false) => carrying(fewest, weight, Weight(100)).max(1.min(replicas)),
         }
     }

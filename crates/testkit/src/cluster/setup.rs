@@ -26,8 +26,10 @@ pub(crate) struct Weather {
     pub(crate) confirms: bool,
     /// Percent of AnalysisRuns that do not succeed.
     pub(crate) bad_analysis: i64,
-    /// The user sizes the canary by steps.
+    /// The user sizes the canary by steps, or says how many of its pods are enough.
     pub(crate) explicit_scale: bool,
+    /// Fewer pods than all are enough to go on.
+    pub(crate) threshold: bool,
     /// Canary pods are kept after an abort, for good.
     pub(crate) keeps_aborted: bool,
 }
@@ -101,7 +103,10 @@ fn weather(chance: &mut Seed, canary: &Value) -> Weather {
         bound: chance.pick(&[1, 5, 15]),
         confirms: chance.chance(40),
         bad_analysis: chance.pick(&[0, 15, 40]),
-        explicit_scale: canary.to_string().contains("setCanaryScale"),
+        explicit_scale: ["setCanaryScale", "replicaProgressThreshold"]
+            .iter()
+            .any(|field| canary.to_string().contains(field)),
+        threshold: canary.get("replicaProgressThreshold").is_some(),
         keeps_aborted: canary["abortScaleDownDelaySeconds"] == 0,
     }
 }
@@ -149,6 +154,10 @@ fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
     if routed {
         routing(chance, traffic, &mut canary);
     }
+    if chance.chance(15) {
+        let threshold = json!({"type": "Percent", "value": chance.pick(&[0, 50, 90])});
+        canary["replicaProgressThreshold"] = chance.pick(&[threshold, json!({"type": "Pods", "value": 1})]);
+    }
     canary
 }
 
@@ -165,6 +174,12 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
             canary[field] = json!(seconds);
         }
     }
+    if canary["scaleDownDelaySeconds"].is_null() && chance.chance(50) {
+        canary["dynamicStableScale"] = json!(true);
+    }
+    if chance.chance(20) {
+        canary["minPodsPerReplicaSet"] = json!(chance.between(1, 3));
+    }
     if chance.chance(20) {
         canary["scaleDownDelayRevisionLimit"] = json!(chance.between(0, 2));
     }
@@ -180,6 +195,12 @@ fn rollout(chance: &mut Seed, traffic: Traffic, canary: Value) -> Scene {
     });
     if chance.chance(10) {
         spec["paused"] = json!(true);
+    }
+    if chance.chance(30) {
+        spec["progressDeadlineAbort"] = json!(true);
+    }
+    if chance.chance(30) {
+        spec["rollbackWindow"] = json!({"revisions": chance.between(1, 3)});
     }
     let scene = scene::fresh().spec(spec).template("errors");
     let services = matches!(traffic, Traffic::PodsAndServices | Traffic::Routes(_));
