@@ -27,6 +27,7 @@ mod field_path;
 mod gate;
 pub mod journal;
 mod memory;
+mod phase;
 pub mod plan;
 mod problem;
 pub mod replica;

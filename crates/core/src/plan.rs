@@ -15,7 +15,7 @@ use crate::split::Split;
 use crate::strategy::{ServiceTarget, Size, canary};
 use crate::world::World;
 use crate::write::{Effect, Write};
-use crate::{analysis, condition, replica_set, revision, safety, scale, service, traffic, weights};
+use crate::{analysis, condition, phase, replica_set, revision, safety, scale, service, traffic, weights};
 
 /// What is to be stored, written and said, and when to look again.
 ///
@@ -195,7 +195,7 @@ fn observe_counts(facts: &Facts, memory: &mut Memory) {
 fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> Plan {
     memory.status.observed_generation =
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
-    let (phase, message) = condition::phase(facts, &memory.status);
+    let (phase, message) = phase::phase(facts, &memory.status);
     for refusal in &facts.world.refusals {
         gates.wait(
             &format!("the API server to accept {}: {}", refusal.object, refusal.message),

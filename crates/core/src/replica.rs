@@ -129,21 +129,39 @@ pub struct Others {
 /// Options are compared by their distance from the asked weight; of equal ones the smaller total wins, then the larger
 /// canary. A canary of zero pods, or of all, is offered only when the weight is zero or all, or one pod cannot be split.
 pub fn nearest(limits: &Limits, weight: Weight, total: Weight) -> Counts {
-    let replicas = i64::from(limits.replicas);
-    let (weight_parts, parts) = (i64::from(weight.0.min(total.0)), i64::from(total.0.max(1)));
-    if replicas == 0 {
+    let (wanted, parts) = (i64::from(weight.0.min(total.0)), i64::from(total.0.max(1)));
+    if limits.replicas == 0 {
         return Counts { canary: 0, stable: 0 };
     }
-    let product = replicas.saturating_mul(weight_parts);
+    let distance = |&(canary, of): &(i64, i64)| -> f64 {
+        let share = (parts as f64) * (canary as f64) / (of as f64);
+        (share - wanted as f64).abs()
+    };
+    let mut best: Option<(i64, i64)> = None;
+    for option in options(limits, wanted, parts) {
+        if best.is_none_or(|known| distance(&option) < distance(&known)) {
+            best = Some(option);
+        }
+    }
+    // Half of a pod more than all but one: stable keeps that one.
+    let replicas = i64::from(limits.replicas);
+    let (canary, of) = best.unwrap_or((replicas.saturating_sub(1), replicas));
+    Counts { canary: to_i32(canary), stable: to_i32(of.saturating_sub(canary)) }
+}
+
+/// Pods of the canary, and of canary and stable together, that come near to `wanted` of `parts`; preferred ones first.
+fn options(limits: &Limits, wanted: i64, parts: i64) -> Vec<(i64, i64)> {
+    let replicas = i64::from(limits.replicas);
+    let product = replicas.saturating_mul(wanted);
     let ceil = div_ceil(product, parts);
     let floor = product.checked_div(parts).unwrap_or(0);
-    let zero_allowed = weight_parts == parts || weight_parts == 0 || (replicas == 1 && limits.max_surge == 0);
+    let zero_allowed = wanted == parts || wanted == 0 || (replicas == 1 && limits.max_surge == 0);
     let tied = |pods: i64| {
-        let doubled = pods.saturating_mul(weight_parts).saturating_mul(2);
+        let doubled = pods.saturating_mul(wanted).saturating_mul(2);
         doubled.checked_rem(parts.saturating_mul(2)) == Some(parts)
     };
     let larger = replicas.saturating_add(1);
-    let mut options: Vec<(i64, i64)> = Vec::with_capacity(4);
+    let mut options = Vec::with_capacity(4);
     if ceil < replicas || zero_allowed {
         options.push((ceil, replicas));
     }
@@ -156,19 +174,7 @@ pub fn nearest(limits: &Limits, weight: Weight, total: Weight) -> Counts {
             options.push((floor, larger));
         }
     }
-    let distance = |&(canary, of): &(i64, i64)| -> f64 {
-        let share = (parts as f64) * (canary as f64) / (of as f64);
-        (share - weight_parts as f64).abs()
-    };
-    let mut best: Option<(i64, i64)> = None;
-    for option in options {
-        if best.is_none_or(|known| distance(&option) < distance(&known)) {
-            best = Some(option);
-        }
-    }
-    // Half of an odd pod more than all but one: stable keeps that one.
-    let (canary, of) = best.unwrap_or((floor, replicas));
-    Counts { canary: to_i32(canary), stable: to_i32(of.saturating_sub(canary)) }
+    options
 }
 
 /// The next sizes of canary and stable on the way to `wish`, when traffic follows pods: never more than
@@ -178,21 +184,10 @@ pub fn next_counts(
     wish: Counts,
     canary: Option<Pods>,
     stable: Option<Pods>,
-    Others { pods: others, serving, leave }: Others,
+    others: Others,
 ) -> Counts {
-    let (canary_spec, stable_spec) = (canary.map_or(0, |pods| pods.spec), stable.map_or(0, |pods| pods.spec));
-    let mut next = Counts { canary: canary_spec, stable: stable_spec };
-    let existing = others.saturating_add(canary_spec).saturating_add(stable_spec);
-    let mut budget = limits.most().saturating_sub(existing).max(0);
-    if stable.is_some() && stable_spec < wish.stable {
-        let step = budget.min(wish.stable.saturating_sub(stable_spec));
-        next.stable = stable_spec.saturating_add(step);
-        budget = budget.saturating_sub(step);
-    }
-    if canary.is_some() && canary_spec < wish.canary {
-        next.canary = canary_spec.saturating_add(budget.min(wish.canary.saturating_sub(canary_spec)));
-    }
-    if leave {
+    let next = raised(limits, wish, (canary, stable), others.pods);
+    if others.leave {
         // Pods that serve nobody make room at once: waiting for older revisions could last for ever.
         let without_idle = |next: i32, wish: i32, pods: Option<Pods>| match pods {
             Some(pods) if pods.spec > wish => next.min(pods.serving().max(wish)),
@@ -203,29 +198,61 @@ pub fn next_counts(
             stable: without_idle(next.stable, wish.stable, stable),
         };
     }
-    let increasing = canary.is_none() || wish.canary >= canary_spec;
+    lowered(limits, wish, (canary, stable), others.serving, next)
+}
+
+/// Stable, then the canary, grow into the room that is left.
+fn raised(
+    limits: &Limits,
+    wish: Counts,
+    (canary, stable): (Option<Pods>, Option<Pods>),
+    others: i32,
+) -> Counts {
+    let spec = |pods: Option<Pods>| pods.map_or(0, |pods| pods.spec);
+    let mut next = Counts { canary: spec(canary), stable: spec(stable) };
+    let existing = others.saturating_add(next.canary).saturating_add(next.stable);
+    let mut room = limits.most().saturating_sub(existing).max(0);
+    if stable.is_some() && next.stable < wish.stable {
+        let step = room.min(wish.stable.saturating_sub(next.stable));
+        next.stable = next.stable.saturating_add(step);
+        room = room.saturating_sub(step);
+    }
+    if canary.is_some() && next.canary < wish.canary {
+        next.canary = next.canary.saturating_add(room.min(wish.canary.saturating_sub(next.canary)));
+    }
+    next
+}
+
+/// The side that is to have fewer pods shrinks by as many as availability allows.
+fn lowered(
+    limits: &Limits,
+    wish: Counts,
+    (canary, stable): (Option<Pods>, Option<Pods>),
+    serving: i32,
+    next: Counts,
+) -> Counts {
+    let increasing = canary.is_none_or(|pods| wish.canary >= pods.spec);
     let removable = canary
         .map_or(0, |pods| pods.for_scale_down(!increasing))
         .saturating_add(stable.map_or(0, |pods| pods.for_scale_down(increasing)))
         .saturating_add(serving);
     let budget = removable.saturating_sub(limits.fewest());
+    let shrinks = if increasing { stable } else { canary };
+    let (from, to, other) = match increasing {
+        true => (next.stable, wish.stable, next.canary),
+        false => (next.canary, wish.canary, next.stable),
+    };
     if budget <= 0 {
         return next;
     }
-    let lowered =
-        |spec: i32, wish: i32| if spec > wish { spec.saturating_sub(budget).max(wish) } else { spec };
-    if increasing {
-        if stable.is_some() && stable_spec > wish.stable {
-            next.stable = lowered(stable_spec, wish.stable);
-        }
-        let (drained, adjusted) =
-            within_limits(limits, next.stable, stable.map_or(0, |p| p.available), next.canary);
-        Counts { canary: adjusted, stable: drained }
-    } else {
-        next.canary = lowered(canary_spec, wish.canary);
-        let (drained, adjusted) =
-            within_limits(limits, next.canary, canary.map_or(0, |p| p.available), next.stable);
-        Counts { canary: drained, stable: adjusted }
+    let down = match shrinks {
+        Some(pods) if pods.spec > to => pods.spec.saturating_sub(budget).max(to),
+        _ => from,
+    };
+    let (drained, adjusted) = within_limits(limits, down, shrinks.map_or(0, |pods| pods.available), other);
+    match increasing {
+        true => Counts { canary: adjusted, stable: drained },
+        false => Counts { canary: drained, stable: adjusted },
     }
 }
 

@@ -119,20 +119,9 @@ fn toward_stable(
     if shown.most == target {
         return Some(target);
     }
-    if !stable_service_follows(facts, memory) {
-        gates.wait("the stable Service to select the stable revision", "traffic moves to it");
-        return held(facts, memory, shown);
-    }
     let carrier = weights::behind_canary(facts, memory).map(str::to_owned);
     let carrier = carrier.as_deref();
-    if carrier == Some(memory.stable())
-        && shown.least == shown.most
-        && let Err(until) = weights::settled(facts, memory, Change::Any)
-    {
-        // Both sides are stable by now: nothing is urgent, and the endpoints have to have changed for certain. A router
-        // that has moved already is followed by the others.
-        until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-        gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
+    if !stable_side_stands(facts, memory, (shown, carrier), gates) {
         return held(facts, memory, shown);
     }
     let stable = facts.by_hash(memory.stable()).map_or(0, |set| set.pods.serving());
@@ -151,6 +140,30 @@ fn toward_stable(
         "the rest of it leaves the canary",
     );
     Some(beyond(facts, stable).max(target).min(shown.least))
+}
+
+/// Weight on stable reaches stable for certain. Traffic of another revision does not wait for the data plane.
+fn stable_side_stands(
+    facts: &Facts,
+    memory: &mut Memory,
+    (shown, carrier): (Shown, Option<&str>),
+    gates: &mut Gates,
+) -> bool {
+    if !stable_service_follows(facts, memory) {
+        gates.wait("the stable Service to select the stable revision", "traffic moves to it");
+        return false;
+    }
+    // With stable on both sides nothing is urgent, and the endpoints have to have changed. A router that has moved
+    // already is followed by the others.
+    if carrier == Some(memory.stable())
+        && shown.least == shown.most
+        && let Err(until) = weights::settled(facts, memory, Change::Any)
+    {
+        until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
+        gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
+        return false;
+    }
+    true
 }
 
 /// The way back to a stable that has given pods away: after an abort as they come, in an undo when all are there.

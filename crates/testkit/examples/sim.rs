@@ -1,11 +1,12 @@
 //! Simulates many seeds: `sim [--seeds N] [--from SEED]`, or one seed with its story: `SEED=7 sim`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use serin_testkit::simulate;
+use serin_testkit::{Outcome, simulate};
 
 fn argument(name: &str) -> Option<u64> {
     let mut arguments = std::env::args();
@@ -13,50 +14,57 @@ fn argument(name: &str) -> Option<u64> {
     arguments.next()?.parse().ok()
 }
 
+/// What all simulations together have shown.
+#[derive(Default)]
+struct Tally {
+    plans: u64,
+    rests: BTreeMap<String, u64>,
+    failed: BTreeMap<u64, String>,
+}
+
+impl Tally {
+    fn count(&mut self, seed: u64, outcome: Outcome) {
+        self.plans += outcome.plans;
+        let rest = outcome.rest.split([' ', ':']).take(2).collect::<Vec<_>>().join(" ");
+        *self.rests.entry(rest).or_default() += 1;
+        if let Some(violation) = outcome.violations.into_iter().next() {
+            self.failed.insert(seed, violation);
+        }
+    }
+}
+
 fn main() -> ExitCode {
     if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
-        let outcome = simulate(seed, true);
-        outcome.story.iter().for_each(|line| println!("{line}"));
-        println!("seed {seed}: {} plans, at rest as {}", outcome.plans, outcome.rest);
-        return if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return tell(seed);
     }
     let (from, seeds) = (argument("--from").unwrap_or(0), argument("--seeds").unwrap_or(10_000));
-    let (began, next) = (Instant::now(), AtomicU64::new(from));
-    let (plans, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let rests = Mutex::new(std::collections::BTreeMap::<String, u64>::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (began, next, tally) = (Instant::now(), AtomicU64::new(from), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds {
-                        return;
-                    }
+                let mut seed = next.fetch_add(1, Ordering::Relaxed);
+                while seed < from + seeds {
                     let outcome = simulate(seed, false);
-                    plans.fetch_add(outcome.plans, Ordering::Relaxed);
-                    let rest = outcome.rest.split([' ', ':']).take(2).collect::<Vec<_>>().join(" ");
-                    *rests.lock().unwrap().entry(rest).or_default() += 1;
-                    if let Some(violation) = outcome.violations.first() {
-                        failed.lock().unwrap().push((seed, violation.clone()));
-                    }
+                    tally.lock().unwrap_or_else(PoisonError::into_inner).count(seed, outcome);
+                    seed = next.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
-    let mut failed = failed.into_inner().unwrap();
-    failed.sort();
-    for (seed, violation) in failed.iter().take(400) {
-        println!("SEED={seed}: {violation}");
-    }
-    for (rest, count) in rests.into_inner().unwrap() {
-        println!("{count:>7} at rest as {rest}");
-    }
+    let Tally { plans, rests, failed } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.iter().take(400).for_each(|(seed, violation)| println!("SEED={seed}: {violation}"));
+    rests.iter().for_each(|(rest, count)| println!("{count:>7} at rest as {rest}"));
     let seconds = began.elapsed().as_secs_f64();
-    println!("{seeds} seeds, {} plans, {seconds:.1} s, {} seeds failed", plans.into_inner(), failed.len());
-    if let Some((seed, _)) = failed.first() {
-        println!("replay: SEED={seed} cargo run --release -p serin-testkit --example sim");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    println!("{seeds} seeds, {plans} plans, {seconds:.1} s, {} seeds failed", failed.len());
+    let Some((seed, _)) = failed.first_key_value() else { return ExitCode::SUCCESS };
+    println!("replay: SEED={seed} just sim");
+    ExitCode::FAILURE
+}
+
+/// One simulation with its story.
+fn tell(seed: u64) -> ExitCode {
+    let outcome = simulate(seed, true);
+    outcome.story.iter().for_each(|line| println!("{line}"));
+    println!("seed {seed}: {} plans, at rest as {}", outcome.plans, outcome.rest);
+    if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

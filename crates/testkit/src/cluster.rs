@@ -8,9 +8,11 @@ mod end;
 mod law;
 mod pod;
 mod process;
+mod request;
 mod setup;
 mod traffic;
 mod truth;
+mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -224,17 +226,10 @@ impl Cluster {
                 self.follow(key, version, what);
             }
             Event::Confirm(index, generation) => self.confirm(index, generation),
-            Event::RouterUp(index) => {
-                self.process.blind_routes.remove(&index);
-                self.think_soon(1);
-            }
+            Event::RouterUp(index) => self.router_up(index),
             Event::RunPhase(name, phase) => self.run_phase(&name, phase),
             Event::RestoreService(name) => self.restore_service(&name),
-            Event::RestoreTemplate(template) => {
-                let key = Key::new(Kind::Template, &template.name);
-                self.truth.world.templates.push(*template);
-                self.touch(key);
-            }
+            Event::RestoreTemplate(template) => self.restore_template(*template),
             Event::Deliver(kind) => self.deliver(kind),
             Event::Relist(kind) => self.relist(kind),
             Event::Start => self.start(),

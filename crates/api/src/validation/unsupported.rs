@@ -46,7 +46,9 @@ fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     refuse(problems, at("stableMetadata"), canary.stable_metadata.is_some(), "remove it");
     refuse(problems, at("pingPong"), canary.ping_pong.is_some(), "use canaryService and stableService");
     let threshold = canary.replica_progress_threshold.as_ref();
-    if let Some(threshold) = threshold.filter(|threshold| !["Percent", "Pods"].contains(&threshold.type_.as_str())) {
+    if let Some(threshold) =
+        threshold.filter(|threshold| !["Percent", "Pods"].contains(&threshold.type_.as_str()))
+    {
         let message = "supported values: \"Percent\", \"Pods\"";
         problems.push(Problem::invalid(at("replicaProgressThreshold.type"), &threshold.type_, message));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, Rollout, RolloutStatus, label};
 use serin_core::seen::Seen;
-use serin_core::world::{Service, WriteRefusal};
+use serin_core::world::{Service, Template, WriteRefusal};
 use serin_core::write::{Effect, Write};
 
 use super::traffic::Followed;
@@ -148,6 +148,17 @@ impl Cluster {
         self.truth.world.templates.retain(|template| template.name != name);
         self.touch(Key::new(Kind::Template, name));
         self.at(self.now + time, Event::RestoreTemplate(Box::new(found)));
+    }
+
+    pub(super) fn restore_template(&mut self, template: Template) {
+        let key = Key::new(Kind::Template, &template.name);
+        self.truth.world.templates.push(template);
+        self.touch(key);
+    }
+
+    pub(super) fn router_up(&mut self, index: usize) {
+        self.process.blind_routes.remove(&index);
+        self.think_soon(1);
     }
 
     /// Whether the API server refuses to create this ReplicaSet; the process remembers it for the next plan.

@@ -5,22 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use serin_api::{Rollout, RolloutStatus};
-use serin_core::seen::Seen;
 use serin_core::strategy::ServiceTarget;
-use serin_core::world::{ReplicaSet, Template, World, WriteRefusal};
+use serin_core::world::{World, WriteRefusal};
 use serin_core::write::Write;
 use serin_core::{Plan, plan};
 
 use super::traffic::Turn;
 use super::truth::{Key, Kind, Object};
 use super::{Cluster, Event};
-use crate::api_server::{self, Refusal};
 use crate::digest;
-
-/// A request without an answer is given up after this time, in milliseconds.
-const ANSWER: i64 = 30_000;
-/// A cache that does not show a write is waited for so long, in milliseconds.
-const PATIENCE: i64 = 10_000;
 
 /// One request on its way.
 #[derive(Clone, Debug)]
@@ -135,54 +128,8 @@ impl Cluster {
         }
     }
 
-    fn stale(&self, key: &Key) -> bool {
+    pub(super) fn stale(&self, key: &Key) -> bool {
         self.process.marks.contains_key(key)
-    }
-
-    /// The World as the process sees it; `None` while it may not act.
-    fn view(&self) -> Option<World> {
-        let waits = |key: &Key| matches!(key.kind, Kind::Rollout | Kind::Set | Kind::Run);
-        if self.process.marks.keys().any(waits) {
-            return None;
-        }
-        let mut world = World {
-            now: self.moment(),
-            rollout: self.cached_rollout()?.clone(),
-            replica_sets: Vec::new(),
-            services: BTreeMap::new(),
-            routers: Vec::new(),
-            templates: Vec::new(),
-            analysis_runs: Vec::new(),
-            refusals: self.process.refusals.clone(),
-        };
-        let rule_key = Key::new(Kind::Rule, "");
-        let rule = self.process.cache.get(&rule_key).and_then(|(_, object)| match object.as_ref() {
-            Object::Rule(rule) => Some((rule, self.stale(&rule_key))),
-            _ => None,
-        });
-        for (key, (_, object)) in &self.process.cache {
-            match object.as_ref() {
-                Object::Set(set) => world.replica_sets.push(ReplicaSet::clone(set)),
-                Object::Run(run) => world.analysis_runs.push(run.clone()),
-                Object::Route(route) => {
-                    let index = key.name.parse().unwrap_or(0);
-                    world.routers.push(self.report(index, route, self.stale(key), rule));
-                }
-                Object::Service(service) if self.stale(key) => {
-                    world.services.insert(key.name.clone(), Seen::Stale(service.clone()));
-                }
-                Object::Service(service) => {
-                    world.services.insert(key.name.clone(), Seen::Fresh(service.clone()));
-                }
-                Object::Template(spec) => world.templates.push(Template {
-                    name: key.name.clone(),
-                    cluster_scope: false,
-                    spec: Seen::Fresh(spec.clone()),
-                }),
-                Object::Rollout(_) | Object::Rule(_) => {}
-            }
-        }
-        Some(world)
     }
 
     /// Plans once, when there is something to plan from, and sets off the writes.
@@ -283,127 +230,5 @@ impl Cluster {
             }
         }
         turns
-    }
-
-    /// The next request reaches the API server, or does not; or it does, and the answer never comes.
-    pub(super) fn act(&mut self) {
-        if !self.process.alive {
-            return;
-        }
-        let Some(act) = self.process.flight.pop_front() else { return };
-        let mut lag = self.chance.between(1, self.weather.request_lag);
-        if self.chance.chance(self.faults(3)) {
-            self.tell(|| "a request is not answered and not done".to_owned());
-            self.give_up(&act);
-        } else if self.chance.chance(self.faults(1)) {
-            self.tell(|| "a request is done and not answered".to_owned());
-            let marks = self.process.marks.clone();
-            self.request(&act);
-            self.process.marks = marks;
-            self.give_up(&act);
-            lag = ANSWER;
-        } else {
-            self.request(&act);
-        }
-        if self.process.flight.is_empty() {
-            self.process.busy_until = if lag == ANSWER { self.now + lag } else { 0 };
-            self.think_soon(if lag == ANSWER { lag } else { 100 });
-        } else {
-            self.at(self.now + lag, Event::Act);
-        }
-    }
-
-    /// Without an answer about the status, nothing of its plan is done.
-    fn give_up(&mut self, act: &Act) {
-        if matches!(act, Act::Status(..)) {
-            self.process.flight.clear();
-        }
-        self.think_soon(1_500);
-    }
-
-    fn request(&mut self, act: &Act) {
-        let (key, done) = match act {
-            Act::Status(status, version) => {
-                let key = Key::rollout();
-                let current = self.truth.versions.get(&key) == Some(version);
-                if current {
-                    self.truth.world.rollout.status = Some(RolloutStatus::clone(status));
-                    self.touch(key.clone());
-                    self.abort_is_known();
-                } else {
-                    self.tell(|| "409: the Rollout was changed meanwhile".to_owned());
-                    self.process.flight.clear();
-                    self.wait_for(&key);
-                }
-                (key, current)
-            }
-            Act::Service(target, seen) => {
-                (Key::new(Kind::Service, &target.service), self.write_service(target, *seen))
-            }
-            Act::Route(turn) => {
-                let key = match turn {
-                    Turn::Weight { route, .. } => Key::new(Kind::Route, route.to_string()),
-                    Turn::Rule { .. } => Key::new(Kind::Rule, ""),
-                };
-                match self.write_route(turn) {
-                    None => return,
-                    Some(done) => (key, done),
-                }
-            }
-            Act::Write(write) => (self.key_of(write), self.write(write)),
-        };
-        if done {
-            self.wait_for(&key);
-        } else {
-            self.think_soon(300);
-        }
-    }
-
-    /// Nothing is decided before the cache shows the object as it is now.
-    fn wait_for(&mut self, key: &Key) {
-        let version = self.truth.versions.get(key).copied().unwrap_or(0);
-        let known = self.process.cache.get(key).map(|(known, _)| *known);
-        let mark = match self.truth.snapshot(key) {
-            Some(_) if known == Some(version) => return,
-            Some(_) => Mark::Version(version),
-            None if known.is_none() => return,
-            None => Mark::Gone,
-        };
-        self.process.marks.insert(key.clone(), (mark, self.now + PATIENCE));
-    }
-
-    fn key_of(&self, write: &Write) -> Key {
-        let kind = match write.object.kind.as_str() {
-            "ReplicaSet" => Kind::Set,
-            "AnalysisRun" => Kind::Run,
-            _ => Kind::Rollout,
-        };
-        Key::new(kind, &write.object.name)
-    }
-
-    fn write(&mut self, write: &Write) -> bool {
-        let key = self.key_of(write);
-        if key.kind == Kind::Set && self.quota_refuses(write) {
-            return false;
-        }
-        let number = self.truth.number();
-        self.truth.world.now = self.moment();
-        let before = self.truth.snapshot(&key);
-        match api_server::perform(&mut self.truth.world, write, number) {
-            Ok(()) => {
-                self.touch(key.clone());
-                self.written(&key, before.as_deref());
-                true
-            }
-            Err(Refusal::Unguarded) => {
-                self.violation(format!("a patch of {} without precondition", write.object));
-                false
-            }
-            Err(refusal) => {
-                self.tell(|| format!("{} is refused: {refusal:?}", write.object));
-                self.wait_for(&key);
-                false
-            }
-        }
     }
 }

@@ -64,27 +64,32 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         Traffic::Subsets => (1, true),
     };
     let story = told.then(|| vec![format!("{traffic:?} {weather:?}"), spec_text(&scene)]);
-    let mut cluster = Cluster {
-        now: 0,
-        due: std::collections::BinaryHeap::new(),
-        order: 0,
-        chance,
-        weather,
-        fair: false,
-        truth: Truth::new(scene.world, routes, subsets),
-        process: Process::default(),
-        watches: std::collections::BTreeMap::new(),
-        down: std::collections::BTreeMap::new(),
-        quota_until: 0,
-        laws: Laws::default(),
-        story,
-    };
+    let truth = Truth::new(scene.world, routes, subsets);
+    let mut cluster = new(chance, weather, truth, story);
     for key in cluster.truth.keys() {
         cluster.touch(key);
     }
     cluster.at(0, Event::Start);
     script(&mut cluster, traffic);
     cluster
+}
+
+fn new(chance: Seed, weather: Weather, truth: Truth, story: Option<Vec<String>>) -> Cluster {
+    Cluster {
+        now: 0,
+        due: std::collections::BinaryHeap::new(),
+        order: 0,
+        chance,
+        weather,
+        fair: false,
+        truth,
+        process: Process::default(),
+        watches: std::collections::BTreeMap::new(),
+        down: std::collections::BTreeMap::new(),
+        quota_until: 0,
+        laws: Laws::default(),
+        story,
+    }
 }
 
 fn spec_text(scene: &Scene) -> String {

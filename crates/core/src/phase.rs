@@ -1,0 +1,43 @@
+//! Decides the phase: the one word that health checks read, and why.
+
+use serin_api::RolloutStatus;
+
+use crate::condition::word;
+use crate::facts::Facts;
+use crate::service;
+
+/// Phase and message.
+pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
+    let said = |phase: &str, message: &str| (phase.to_owned(), message.to_owned());
+    for condition in &status.conditions {
+        if condition.type_ == word::INVALID_SPEC {
+            return said("Degraded", &format!("InvalidSpec: {}", condition.message));
+        }
+        if matches!(condition.reason.as_str(), word::ABORTED | word::DEADLINE_EXCEEDED) {
+            return said("Degraded", &format!("{}: {}", condition.reason, condition.message));
+        }
+    }
+    if facts.rollout.spec.paused {
+        return said("Paused", "manually paused");
+    }
+    if let Some(pause) = status.pause_conditions.iter().flatten().next() {
+        return said("Paused", &pause.reason);
+    }
+    if status.updated_replicas < facts.limits.replicas {
+        return said("Progressing", "more replicas need to be updated");
+    }
+    if status.available_replicas < status.updated_replicas {
+        return said("Progressing", "updated replicas are still becoming available");
+    }
+    if !facts.routed() && status.replicas > status.updated_replicas {
+        return said("Progressing", "old replicas are pending termination");
+    }
+    if status.stable_rs.as_deref() != Some(status.current_pod_hash.as_str()) {
+        return said("Progressing", "waiting for all steps to complete");
+    }
+    let weight = status.canary.weights.as_ref().map_or(0, |weights| weights.canary.weight);
+    if !service::stable_follows(facts, &status.current_pod_hash) || weight > 0 {
+        return said("Progressing", "waiting for traffic to reach the stable Service");
+    }
+    said("Healthy", "")
+}
