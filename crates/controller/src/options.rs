@@ -74,7 +74,7 @@ pub struct Options {
     /// Shape of the log.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub logformat: LogFormat,
-    /// Flags of Argo's controller that mean nothing here.
+    /// Flags of Argo's controller that change nothing here.
     #[command(flatten)]
     pub foreign: Foreign,
 }
@@ -88,23 +88,47 @@ pub enum LogFormat {
     Json,
 }
 
-/// Flags that Argo's controller has and this one refuses, with the reason: a setting must not be lost silently.
+/// Flags that Argo's controller has and that mean nothing here: taken, so that its Deployment starts this program as it
+/// is, and each said at the start with the reason, so that a setting is not lost silently.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Foreign {
-    #[arg(long, hide = true, value_parser = refused("requests are not limited by the client; the API server's priority and fairness does it"))]
+    #[arg(long, hide = true)]
     qps: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("requests are not limited by the client; the API server's priority and fairness does it"))]
+    #[arg(long, hide = true)]
     burst: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("there is no client-go here; use --loglevel"))]
+    #[arg(long, hide = true)]
     kloglevel: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("Services are written in the same loop as the Rollout; use --rollout-threads"))]
+    #[arg(long, hide = true)]
     service_threads: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("Ingresses are written in the same loop as the Rollout; use --rollout-threads"))]
+    #[arg(long, hide = true)]
     ingress_threads: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("only analysis and rollouts together are served"))]
-    controllers: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("there is no Go runtime to profile"))]
+    #[arg(long, hide = true)]
+    ephemeral_metadata_threads: Option<String>,
+    #[arg(long, hide = true)]
     enable_pprof_address: Option<String>,
+    #[arg(long, hide = true, value_parser = refused("Rollouts and their analysis are always served together"))]
+    controllers: Option<String>,
+}
+
+impl Foreign {
+    /// A sentence for each of these flags that is set.
+    pub fn said(&self) -> Vec<String> {
+        let client = "requests are limited by the API server's priority and fairness, not by the client";
+        let same_loop = "it is done in the same loop as the Rollout; use --rollout-threads";
+        [
+            ("qps", &self.qps, client),
+            ("burst", &self.burst, client),
+            ("kloglevel", &self.kloglevel, "there is no client-go here; use --loglevel"),
+            ("service-threads", &self.service_threads, same_loop),
+            ("ingress-threads", &self.ingress_threads, same_loop),
+            ("ephemeral-metadata-threads", &self.ephemeral_metadata_threads, same_loop),
+            ("enable-pprof-address", &self.enable_pprof_address, "there is no Go runtime to profile"),
+        ]
+        .into_iter()
+        .filter(|(_, value, _)| value.is_some())
+        .map(|(flag, _, why)| format!("--{flag} changes nothing: {why}"))
+        .collect()
+    }
 }
 
 fn refused(why: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
@@ -186,8 +210,7 @@ mod tests {
     #[test]
     fn flags_without_meaning_are_refused_with_a_reason() {
         for (flags, reason) in [
-            (vec!["--qps=40"], "priority and fairness"),
-            (vec!["--ingress-threads=5"], "--rollout-threads"),
+            (vec!["--controllers=analysis"], "served together"),
             (vec!["--leader-election-retry-period=soon"], "is not a duration"),
             (vec!["--rollout-threads=0"], "from 1 to 65535"),
             (vec!["--no-such-flag"], "unexpected argument"),
@@ -195,6 +218,17 @@ mod tests {
             let message = parse(&flags).unwrap_err();
             assert!(message.contains(reason), "{flags:?}: {message}");
         }
+    }
+
+    #[test]
+    fn flags_of_argo_that_change_nothing_are_taken_and_said() {
+        let said = parse(&["--qps=40", "--ingress-threads", "5"]).unwrap().foreign.said();
+        assert_eq!(said.len(), 2);
+        assert!(
+            said[0].starts_with("--qps changes nothing: ") && said[1].contains("--rollout-threads"),
+            "{said:?}"
+        );
+        assert!(parse(&[]).unwrap().foreign.said().is_empty());
     }
 
     #[test]

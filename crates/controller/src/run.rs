@@ -65,6 +65,7 @@ pub enum Ended {
 /// [`CannotBegin`]; an API server that does not answer is none, it is waited for.
 pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     options.check().map_err(CannotBegin::Options)?;
+    options.foreign.said().iter().for_each(|sentence| tracing::warn!("{sentence}"));
     let signals = asked_to_stop()?;
     let (config, origin) = configuration(&options).await.map_err(CannotBegin::NoCluster)?;
     let home = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serin_core::Plan;
+use serin_core::journal::{Event, Severity};
 use tokio::time::Instant;
 
 use super::act::Performed;
 use super::{BLIND_WAKE, Rollouts};
+use crate::announce::reference;
 use crate::cache::Kept;
+use crate::caches::kind;
 use crate::farewell::{self, leaves};
 use crate::object::Name;
 use crate::observe::Scene;
 use crate::patience::wake_at;
 use crate::sight::RolloutSight;
+use crate::tally::Subject;
 
 impl Rollouts {
     /// Remembers a Rollout, and what it named before when it does not name that any more.
@@ -22,11 +26,31 @@ impl Rollouts {
         let recall = recalls.entry(name.clone()).or_default();
         recall.unreadable = None;
         let last = recall.last.replace(kept.clone());
+        if last.as_ref().is_none_or(|last| last.uid != kept.uid) {
+            self.tell_life(
+                name,
+                kept,
+                ("RolloutAddedToInformer", "Rollout resource added to informer: "),
+                "",
+            );
+        }
         if let (Some(last), Ok(new)) = (last, &kept.value)
             && last.value.as_ref().is_ok_and(|old| leaves(old, new))
         {
             recall.left.push(last);
         }
+    }
+
+    /// Tells of the beginning or the end of a Rollout, as this process sees it.
+    fn tell_life(&self, name: &Name, kept: &Kept<RolloutSight>, (reason, before): (&str, &str), after: &str) {
+        let event = Event {
+            severity: Severity::Normal,
+            reason: reason.to_owned(),
+            message: format!("{before}{name}{after}"),
+            write: None,
+        };
+        let about = reference(&kind::rollout(), name, &kept.uid, &kept.version);
+        self.announcer.tell(Subject::Rollout, &about, event);
     }
 
     /// Takes back what was added to objects that the Rollout has left, once the new spec is known to work: a mistyped
@@ -59,6 +83,8 @@ impl Rollouts {
         };
         match self.reader.gone(name).await {
             Ok(true) => {}
+            // Its dependents go first (foreground deletion, finalizers); its own end is an event of its own.
+            Ok(false) if self.caches.rollouts.get(name).is_some() => return None,
             Ok(false) => {
                 self.forget(name);
                 return None;
@@ -78,6 +104,9 @@ impl Rollouts {
             }
         }
         if writes.is_empty() && behind.objects.is_empty() {
+            if let Some(last) = &last {
+                self.tell_life(name, last, ("RolloutDeleted", "Rollout "), " is deleted.");
+            }
             self.forget(name);
             return None;
         }
