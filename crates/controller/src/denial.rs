@@ -12,6 +12,7 @@ use crate::patience;
 struct Denial {
     write: Write,
     message: String,
+    name_taken: bool,
     times: u32,
     until: Instant,
 }
@@ -32,7 +33,14 @@ impl Denials {
         let times = before.map_or(1, |denial| denial.times.saturating_add(1));
         let until = now + patience::pause(failure, times, rand::random());
         self.lift(&write.object);
-        self.0.push(Denial { write: write.clone(), message: failure.message(), times, until });
+        let (write, message) = (write.clone(), failure.message());
+        self.0.push(Denial { write, message, name_taken: false, times, until });
+    }
+
+    /// The object was not created, because another one has its name.
+    pub fn note_taken(&mut self, write: &Write, failure: &Failure, now: Instant) {
+        self.note(write, failure, now);
+        self.0.iter_mut().filter(|denial| denial.write == *write).for_each(|denial| denial.name_taken = true);
     }
 
     /// The object was written.
@@ -55,6 +63,7 @@ impl Denials {
         let refusals = self.0.iter().map(|denial| WriteRefusal {
             object: denial.write.object.name.clone(),
             message: denial.message.clone(),
+            name_taken: denial.name_taken,
         });
         refusals.collect()
     }
@@ -98,7 +107,7 @@ mod tests {
         denials.note(&write(1), &refusal(), Instant::now());
         assert_eq!(
             denials.refusals(),
-            [WriteRefusal { object: "a".to_owned(), message: "quota".to_owned() }]
+            [WriteRefusal { object: "a".to_owned(), message: "quota".to_owned(), name_taken: false }]
         );
         let mut lifted = denials.clone();
         lifted.lift(&write(1).object);

@@ -109,6 +109,11 @@ impl Failure {
         }
     }
 
+    /// An object that was to be created has a name that is there already.
+    pub fn exists(&self) -> bool {
+        matches!(self, Self::Answered { status, .. } if status.code == 409 && status.reason == "AlreadyExists")
+    }
+
     /// How long the API server asks to be left alone.
     pub fn patience(&self) -> Option<Duration> {
         let Self::Answered { status, .. } = self else { return None };

@@ -6,10 +6,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use kube::{Client, Resource};
 use serin_analysis::secret::{SecretText, Secrets};
-use serin_core::seen::Seen;
+use serin_api::label;
+use serin_core::seen::{ObjectKey, Seen};
 
 use crate::caches::kind;
-use crate::object::{Name, Raw};
+use crate::object::{Kind, Name, Raw, rollout_of};
 use crate::watch::api_words;
 
 /// Reads single objects, when they are needed; keeps nothing.
@@ -54,6 +55,23 @@ impl Reader {
             Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
         let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
         Ok(found.is_none_or(|found| found.meta().deletion_timestamp.is_some()))
+    }
+
+    /// Whether the name of a ReplicaSet that exists already belongs to somebody else than the Rollout with this uid. One
+    /// of its own with this hash is only not in the cache yet; one without the hash no watch ever shows.
+    ///
+    /// # Errors
+    /// What the API server said, or why it could not be asked.
+    pub async fn taken(&self, set: &ObjectKey, rollout: &str, hash: &str) -> Result<bool, String> {
+        let resource = Kind::of_key(set).resource();
+        let api: Api<Raw> = Api::namespaced_with(self.0.clone(), &set.namespace, &resource);
+        let found = api.get_opt(&set.name).await.map_err(|error| api_words(&error))?;
+        Ok(found.is_some_and(|found| {
+            let own = rollout_of(found.meta()).is_some_and(|owner| owner.uid == rollout);
+            let labels = found.meta().labels.as_ref();
+            let known = labels.and_then(|labels| labels.get(label::POD_TEMPLATE_HASH));
+            !own || known.map(String::as_str) != Some(hash)
+        }))
     }
 }
 

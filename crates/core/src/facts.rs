@@ -5,8 +5,8 @@ use serin_api::{CanaryStep, CanaryStrategy, Rollout, RolloutStatus};
 use crate::replica::{Limits, Pods};
 use crate::seen::Seen;
 use crate::split::{Effective, PERCENT, Split, Weight};
-use crate::template;
 use crate::world::{ReplicaSet, Service, World};
+use crate::{collision, template};
 
 /// The smallest and the largest weight of the canary over all routers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Facts<'w> {
     pub(crate) total: Weight,
     /// Hash of the current template: of the ReplicaSet that runs it, or of the one to be created.
     pub(crate) current_hash: String,
+    /// How often a name was taken already, for `status.collisionCount`.
+    pub(crate) collisions: Option<i32>,
     pub(crate) new: Option<&'w ReplicaSet>,
     pub(crate) stable: Option<&'w ReplicaSet>,
     /// All others, newest revision first.
@@ -49,8 +51,7 @@ impl<'w> Facts<'w> {
         let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
         let template = rollout.spec.template.as_ref()?.value();
         let status = rollout.status.as_ref();
-        let collisions = status.and_then(|status| status.collision_count);
-        let hash = template::hash(template, collisions);
+        let (hash, collisions) = collision::free_hash(world, template);
         let new = find_new(world, template, &hash);
         let current_hash = new.map_or(hash, |set| set.hash.clone());
         let stable_hash = status.and_then(|status| status.stable_rs.as_deref()).unwrap_or_default();
@@ -77,6 +78,7 @@ impl<'w> Facts<'w> {
             limits,
             total,
             current_hash,
+            collisions,
             new,
             stable,
             others,

@@ -20,6 +20,7 @@
 mod analysis;
 pub mod analysis_spec;
 mod capacity;
+mod collision;
 mod condition;
 mod dynamic;
 mod facts;

@@ -136,6 +136,7 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
     }
     memory.status.current_pod_hash.clone_from(&facts.current_hash);
     memory.status.current_step_hash = Some(step_hash);
+    memory.status.collision_count = facts.collisions;
     hear_commands(&mut memory);
     clamp_step(facts, &mut memory);
     skip_steps_within_window(facts, &mut memory);

@@ -196,7 +196,7 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
     memory.status.observed_generation =
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     let (phase, message) = phase::phase(facts, &memory.status);
-    for refusal in &facts.world.refusals {
+    for refusal in facts.world.refusals.iter().filter(|refusal| !refusal.name_taken) {
         gates.wait(
             &format!("the API server to accept {}: {}", refusal.object, refusal.message),
             "it is tried again",

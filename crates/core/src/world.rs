@@ -159,4 +159,14 @@ pub struct WriteRefusal {
     pub object: String,
     /// What the API server said.
     pub message: String,
+    /// The object was to be created, and another one has its name, which the Rollout does not control.
+    #[serde(default)]
+    pub name_taken: bool,
+}
+
+impl WriteRefusal {
+    /// Whether the object that was to be written has this name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.object == name || self.object.ends_with(&format!("/{name}"))
+    }
 }

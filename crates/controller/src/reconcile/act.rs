@@ -1,6 +1,7 @@
 //! Performs the writes of a plan, each for itself, and tells of those that were done.
 
 use serde_json::json;
+use serin_api::label;
 use serin_core::Plan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::write::{Effect, Write};
@@ -78,11 +79,31 @@ impl Rollouts {
             Err(failure) => {
                 if failure.class() == Class::Denied {
                     performed.denials.note(write, &failure, Instant::now());
+                } else if failure.exists() && self.taken(scene, write).await {
+                    performed.denials.note_taken(write, &failure, Instant::now());
                 }
                 performed.failures.push(failure);
                 None
             }
         }
+    }
+
+    /// Whether a ReplicaSet was not created because somebody else has its name.
+    async fn taken(&self, scene: &Scene, write: &Write) -> bool {
+        let Effect::Create(content) = &write.effect else { return false };
+        let hash = content["metadata"]["labels"][label::POD_TEMPLATE_HASH].as_str();
+        let (Some(hash), Some(uid)) = (hash, &scene.world.rollout.metadata.uid) else { return false };
+        let taken = write.object.kind == "ReplicaSet" && {
+            let answer = self.reader.taken(&write.object, uid, hash).await;
+            answer.unwrap_or_else(|why| {
+                tracing::debug!(object = %write.object, "not known whose it is: {why}");
+                false
+            })
+        };
+        if taken {
+            tracing::info!(object = %write.object, "the name belongs to somebody else; another one is tried");
+        }
+        taken
     }
 
     /// Refusals are told to the next decision; new ones are worth a decision at once, for the condition.

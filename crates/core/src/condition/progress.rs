@@ -46,9 +46,7 @@ pub(super) fn update(
 /// Why the API server refused the ReplicaSet of this name, while there is none.
 fn creation_refused<'w>(facts: &Facts<'w>, name: &str) -> Option<&'w str> {
     let refusals = facts.world.refusals.iter().filter(|_| facts.new.is_none());
-    let refusal = refusals
-        .into_iter()
-        .find(|refusal| refusal.object == name || refusal.object.ends_with(&format!("/{name}")));
+    let refusal = refusals.into_iter().find(|refusal| refusal.names(name));
     refusal.map(|refusal| refusal.message.as_str())
 }
 

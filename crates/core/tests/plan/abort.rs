@@ -189,6 +189,7 @@ fn nothing_stands_in_the_way_of_an_abort() {
                 world.refusals.push(serin_core::world::WriteRefusal {
                     object: "ReplicaSet default/shop-v9".to_owned(),
                     message: "quota".to_owned(),
+                    name_taken: false,
                 })
             }),
         ),

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use serin_api::label;
 use serin_core::replica::Pods;
+use serin_core::world::WriteRefusal;
 use serin_testkit::scene::{Scene, base, fresh, template};
 
-use crate::{created, deleted, patches, phase, pods, reasons, running, stored, told, value_at};
+use crate::{created, deleted, patches, phase, pods, reasons, running, stored, told, value_at, waits};
 
 fn quarter() -> Value {
     json!([{"setWeight": 25}, {"pause": {}}])
@@ -337,4 +338,42 @@ fn what_was_stable_behind_a_router_stays_for_a_fast_way_back() {
     let scene =
         base().routed().canary(json!({"scaleDownDelaySeconds": 0})).steps(quarter()).update("v2").rest();
     assert_eq!(pods(&scene.promote().rest(), ["v2", "v1"]), [4, 0], "no delay");
+}
+
+#[test]
+fn a_name_that_a_stranger_has_is_left_to_him() {
+    let taken = |scene: Scene| {
+        let object = format!("ReplicaSet default/shop-{}", scene.plan().status.current_pod_hash);
+        let message = format!("{object} already exists");
+        scene.edit(|world| world.refusals.push(WriteRefusal { object, message, name_taken: true }))
+    };
+    let scene = base().update("v2").fold();
+    let first = stored(&scene).current_pod_hash;
+    let scene = taken(scene);
+    let plan = scene.plan();
+    assert_eq!(plan.status.collision_count, Some(1));
+    let second = plan.status.current_pod_hash.clone();
+    assert_ne!(second, first);
+    let created = created(&plan, "ReplicaSet");
+    assert_eq!(created[0]["metadata"]["name"], json!(format!("shop-{second}")));
+    let gates = waits(&plan);
+    assert!(
+        !gates.iter().any(|wait| wait.contains("already exists")),
+        "nobody has to do anything: {gates:?}"
+    );
+    let again = taken(scene.fold().edit(|world| world.refusals.clear()));
+    assert_eq!(again.plan().status.collision_count, Some(2), "and so on");
+    let (end, _) = again.settle();
+    assert_eq!((phase(&stored(&end)), stored(&end).collision_count), ("Healthy|".to_owned(), Some(2)));
+    let undone = end.update("v1").rest();
+    assert_eq!(stored(&undone).current_pod_hash, "v1", "older revisions are known by their template");
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_no_collision() {
+    let scene = base().update("v2").fold();
+    let object = format!("ReplicaSet default/shop-{}", stored(&scene).current_pod_hash);
+    let refusal = WriteRefusal { object, message: "quota".to_owned(), name_taken: false };
+    let plan = scene.edit(|world| world.refusals.push(refusal)).plan();
+    assert_eq!(plan.status.collision_count, None);
 }

@@ -169,8 +169,26 @@ impl Cluster {
         self.process.refusals = vec![WriteRefusal {
             object: write.object.to_string(),
             message: "exceeded quota: replicasets".to_owned(),
+            name_taken: false,
         }];
         self.think_soon(5_000);
+        true
+    }
+
+    /// Whether another object turns out to have the name of this ReplicaSet.
+    pub(super) fn stranger_refuses(&mut self, write: &Write) -> bool {
+        let name = &write.object.name;
+        let known = self.truth.strangers.contains(name);
+        let comes = !known && self.truth.strangers.len() < 3 && self.chance.chance(self.faults(3));
+        if !matches!(write.effect, Effect::Create(_)) || !(known || comes) {
+            return false;
+        }
+        self.truth.strangers.insert(name.clone());
+        self.tell(|| format!("somebody else has {name}"));
+        let message = format!("replicasets.apps \"{name}\" already exists");
+        self.process.refusals =
+            vec![WriteRefusal { object: write.object.to_string(), message, name_taken: true }];
+        self.think_soon(100);
         true
     }
 

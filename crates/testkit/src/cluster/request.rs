@@ -113,7 +113,7 @@ impl Cluster {
 
     fn write(&mut self, write: &Write) -> bool {
         let key = self.key_of(write);
-        if key.kind == Kind::Set && self.quota_refuses(write) {
+        if key.kind == Kind::Set && (self.quota_refuses(write) || self.stranger_refuses(write)) {
             return false;
         }
         let number = self.truth.number();

@@ -104,6 +104,8 @@ pub(crate) struct Truth {
     pub(crate) spared: BTreeSet<String>,
     /// Revisions whose pods never become ready.
     pub(crate) broken: BTreeSet<String>,
+    /// Names of ReplicaSets of somebody else, which no watch shows.
+    pub(crate) strangers: BTreeSet<String>,
     pub(crate) eras: VecDeque<Era>,
     pub(crate) versions: BTreeMap<Key, u64>,
     pub(crate) version: u64,
@@ -124,6 +126,7 @@ impl Truth {
             lost: BTreeMap::new(),
             spared: BTreeSet::new(),
             broken: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             eras: VecDeque::new(),
             versions: BTreeMap::new(),
             version: 0,
