@@ -7,8 +7,8 @@ use kube::core::{DeserializeGuard, Selector};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serin_api::{AnalysisRun, Rollout, label};
+use serin_view::change::{Body, Change, Target};
 
-use crate::change::{Body, Change, Target};
 use crate::connection;
 use crate::failure::{Attempt, Failure, Place, kinds_unknown, of_client, similar};
 use crate::flags::Connection;

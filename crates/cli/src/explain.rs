@@ -11,11 +11,11 @@ mod why;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serin_api::Gate;
+use serin_view::phase::{Standing, standing};
+use serin_view::step::{self, Weight};
 
 use crate::invocation::Invocation;
 use crate::observed::Observed;
-use crate::phase::{Standing, standing};
-use crate::step::{self, Weight};
 use situation::Situation;
 
 pub use text::text;

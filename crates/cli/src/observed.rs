@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Resource, ResourceExt};
-use serin_api::{AnalysisRun, Rollout, label};
+use kube::ResourceExt;
+use serin_api::{AnalysisRun, Rollout};
+use serin_view::object::{created, hash_of, owned_by, revision as number};
 
 /// One Rollout with its parts.
 #[derive(Clone, Debug)]
@@ -100,25 +101,6 @@ fn entry<'r, 'o>(revisions: &'r mut Vec<Revision<'o>>, number: Option<i64>) -> &
         revisions.len() - 1
     });
     &mut revisions[index]
-}
-
-fn created<K: ResourceExt>(object: &K) -> Option<Timestamp> {
-    object.creation_timestamp().map(|time| time.0)
-}
-
-/// The hash that an object carries as a label.
-pub fn hash_of<K: ResourceExt>(object: &K) -> Option<&str> {
-    object.labels().get(label::POD_TEMPLATE_HASH).map(String::as_str)
-}
-
-/// The revision that an object carries as an annotation.
-pub fn number<K: ResourceExt>(object: &K) -> Option<i64> {
-    object.annotations().get(label::REVISION)?.parse().ok()
-}
-
-fn owned_by<K: Resource>(object: &K, uid: Option<&str>) -> bool {
-    let owners = object.meta().owner_references.as_deref().unwrap_or_default();
-    uid.is_some() && owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
 #[cfg(test)]

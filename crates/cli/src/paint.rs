@@ -2,7 +2,7 @@
 
 use serin_api::AnalysisPhase;
 
-use crate::phase::Phase;
+use serin_view::phase::Phase;
 
 /// What a text means; the colour follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +57,13 @@ impl Paint {
 
 /// Icon and tone of a phase.
 pub fn of_phase(phase: Phase) -> (&'static str, Tone) {
-    match phase {
-        Phase::Healthy => ("✔", Tone::Good),
-        Phase::Degraded => ("✖", Tone::Bad),
-        Phase::Progressing => ("◌", Tone::Moving),
-        Phase::Paused => ("॥", Tone::Waiting),
-    }
+    let tone = match phase {
+        Phase::Healthy => Tone::Good,
+        Phase::Degraded => Tone::Bad,
+        Phase::Progressing => Tone::Moving,
+        Phase::Paused => Tone::Waiting,
+    };
+    (phase.icon(), tone)
 }
 
 /// Icon and tone of an analysis phase.

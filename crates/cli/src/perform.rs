@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use serin_api::Rollout;
+use serin_view::change::Change;
 
-use crate::change::{Change, Decision};
+use crate::change::Decision;
 use crate::cluster::{Cluster, Rejected};
 use crate::failure::{FAILED, Failure};
 use crate::print;

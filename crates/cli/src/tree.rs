@@ -7,13 +7,14 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::Serialize;
 use serin_api::{AnalysisPhase, AnalysisRun, Rollout, label};
+use serin_view::object::hash_of;
+use serin_view::phase::{Standing, standing};
+use serin_view::step::{self, Weight};
+use serin_view::{pod, template};
 
 use crate::moment::{age, seconds_between, span};
-use crate::observed::{Observed, Revision, hash_of};
-use crate::phase::{Standing, standing};
+use crate::observed::{Observed, Revision};
 use crate::run::{self, Counts};
-use crate::step::{self, Weight};
-use crate::{pod, template};
 
 pub use text::text;
 

@@ -13,9 +13,9 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::core::Selector;
 use kube::{Client, Config};
 use serin_api::{Rollout, label};
+use serin_view::change::{Body, Change, Target};
 
 use crate::access::{Caller, Deed, Reviewer, User};
-use crate::change::{Body, Change, Target};
 use crate::failure::{Failure, Kind, root};
 use crate::table::Place;
 

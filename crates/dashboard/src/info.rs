@@ -11,12 +11,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::core::error_boundary::InvalidObject;
 use serde::Serialize;
 use serin_api::{CanaryStep, RawTemplate, Rollout};
+use serin_view::phase::standing;
+use serin_view::step;
+use serin_view::template;
 
 use crate::own::{self, Own};
-use crate::phase::{icon, standing};
 use crate::seen::Seen;
-use crate::step;
-use crate::template;
 
 pub use part::{AnalysisRunInfo, PodInfo, ReplicaSetInfo};
 
@@ -123,7 +123,7 @@ fn unreadable(bad: &InvalidObject) -> RolloutInfo {
         object_meta: Meta::of(&bad.metadata),
         status: "Unknown".to_owned(),
         message: format!("it cannot be read: {}", bad.error),
-        icon: icon("Unknown"),
+        icon: "?",
         ..RolloutInfo::default()
     }
 }
@@ -132,14 +132,14 @@ fn readable(rollout: &Rollout, seen: &Seen, extent: Extent) -> RolloutInfo {
     let status = rollout.status.clone().unwrap_or_default();
     let standing = standing(rollout);
     let (sets, steps) = (seen.sets(), step::steps(rollout));
-    let weight = step::weight(rollout, &sets);
+    let weight = own::weight(rollout, &sets);
     let restarted_at = status.restarted_at.as_ref().map(|at| at.0.to_string());
     let of_step = step::done(rollout).map(|done| format!("{done}/{}", steps.len()));
     RolloutInfo {
         object_meta: Meta::of(&rollout.metadata),
-        status: standing.phase.to_owned(),
+        status: standing.phase.word().to_owned(),
         message: standing.message.clone(),
-        icon: icon(standing.phase),
+        icon: standing.phase.icon(),
         strategy: strategy(rollout),
         step: of_step.unwrap_or_default(),
         set_weight: weight.as_ref().map(|weight| weight.asked.to_string()).unwrap_or_default(),
@@ -178,7 +178,12 @@ fn strategy(rollout: &Rollout) -> &'static str {
 fn containers(rollout: &Rollout) -> Vec<Container> {
     let all =
         rollout.spec.template.as_ref().map(RawTemplate::value).map(template::containers).unwrap_or_default();
-    all.into_iter().map(|container| Container { name: container.name, image: container.image }).collect()
+    all.into_iter()
+        .map(|container| Container {
+            name: container.text("name").to_owned(),
+            image: container.text("image").to_owned(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

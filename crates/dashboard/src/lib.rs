@@ -17,16 +17,12 @@ pub mod flags;
 pub mod guard;
 pub mod info;
 pub mod own;
-pub mod phase;
-pub mod pod;
 pub mod pods;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod seen;
 pub mod serve;
-pub mod step;
 pub mod story;
 pub mod table;
-pub mod template;
 pub mod verb;
 pub mod watch;

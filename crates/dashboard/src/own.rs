@@ -1,13 +1,15 @@
 //! Says what the fields of the Argo dashboard have no room for: gates, steps, weights and the reasons of analyses.
 
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 use serin_api::{Gate, Rollout};
+use serin_view::object::revision;
+use serin_view::phase::Standing;
+use serin_view::step;
 
 use crate::info::Extent;
-use crate::phase::Standing;
-use crate::seen::{Seen, revision};
-use crate::step::{self, Weight};
+use crate::seen::Seen;
 use crate::story::{Story, story};
 use crate::verb::Offer;
 
@@ -65,6 +67,30 @@ pub enum StepState {
     Pending,
 }
 
+/// The weight of the current revision: what is asked for, and what is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// What the steps ask for.
+    pub asked: i32,
+    /// What is seen; absent when nobody has reported it yet, which is not the same as 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<i32>,
+    /// The whole, 100 unless `maxTrafficWeight` says otherwise.
+    pub of: i32,
+    /// Who says what is observed, for people; empty when there is one revision only.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub source: &'static str,
+}
+
+/// The weight of the current revision; `None` for other strategies than canary, and before a controller has seen a
+/// template, when there is nothing that could get traffic.
+pub(crate) fn weight(rollout: &Rollout, sets: &[&ReplicaSet]) -> Option<Weight> {
+    rollout.status.as_ref().filter(|status| !status.current_pod_hash.is_empty())?;
+    let step::Weight { asked, observed, of, source } = step::weight(rollout, sets.iter().copied())?;
+    let source = if observed.is_none() { "no router has reported a weight yet" } else { source.words() };
+    Some(Weight { asked, observed, of, source })
+}
+
 pub(crate) fn of(
     rollout: &Rollout,
     seen: &Seen,
@@ -110,9 +136,9 @@ fn step_lines(rollout: &Rollout) -> Vec<StepLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phase::standing;
     use crate::sample::{rollout, seen, updating};
     use serde_json::json;
+    use serin_view::phase::standing;
 
     fn own(rollout: &Rollout) -> Own {
         of(rollout, &seen(rollout.clone(), vec![], vec![], vec![]), &standing(rollout), None, Extent::Whole)
@@ -134,6 +160,21 @@ mod tests {
             );
         }
         assert_eq!(own(&rollout(json!({}))).steps[1].text, "pause: 5m");
+    }
+
+    #[test]
+    fn a_weight_says_who_says_so_and_is_absent_before_there_is_a_template() {
+        let weights = |weights| updating(1, json!({"status": {"canary": {"weights": weights}}}));
+        for (rollout, observed, source) in [
+            (weights(json!({"verified": true})), Some(20), "confirmed by the router"),
+            (weights(json!(null)), None, "no router has reported a weight yet"),
+            (rollout(json!({})), Some(100), ""),
+        ] {
+            let weight = weight(&rollout, &[]).unwrap();
+            assert_eq!((weight.observed, weight.source), (observed, source));
+        }
+        assert_eq!(weight(&rollout(json!({"status": null})), &[]), None);
+        assert_eq!(weight(&rollout(json!({"status": {"currentPodHash": null}})), &[]), None);
     }
 
     #[test]

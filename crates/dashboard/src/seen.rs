@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::core::DeserializeGuard;
-use kube::{Resource, ResourceExt};
-use serin_api::{AnalysisRun, Rollout, label};
+use serin_api::{AnalysisRun, Rollout};
+use serin_view::object::{created, owned_by, revision};
 
 /// One Rollout with its parts.
 #[derive(Clone, Debug)]
@@ -60,25 +60,6 @@ impl Seen {
         });
         self.notes.iter().cloned().chain(unreadable).collect()
     }
-}
-
-/// The hash that an object carries as a label.
-pub fn hash_of<K: ResourceExt>(object: &K) -> Option<&str> {
-    object.labels().get(label::POD_TEMPLATE_HASH).map(String::as_str)
-}
-
-/// The revision that an object carries as an annotation.
-pub fn revision<K: ResourceExt>(object: &K) -> Option<i64> {
-    object.annotations().get(label::REVISION)?.parse().ok()
-}
-
-fn created<K: ResourceExt>(object: &K) -> Option<Timestamp> {
-    object.creation_timestamp().map(|time| time.0)
-}
-
-fn owned_by<K: Resource>(object: &K, uid: Option<&str>) -> bool {
-    uid.is_some()
-        && object.meta().owner_references.iter().flatten().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
 #[cfg(test)]

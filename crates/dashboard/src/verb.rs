@@ -12,10 +12,10 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 use serin_api::Rollout;
+use serin_view::object::{hash_of, revision};
+use serin_view::phase::{fully_promoted, standing};
 
 use crate::change::Decision;
-use crate::phase::{fully_promoted, standing};
-use crate::seen::{hash_of, revision};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Says what a person can do now, as commands to be typed.
 
 use kube::ResourceExt;
+use serin_view::step;
 
 use super::Action;
 use super::situation::Situation;
 use crate::invocation::Invocation;
 use crate::observed::Observed;
-use crate::step;
 
 /// The actions that make sense in a situation, the likeliest first.
 pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invocation) -> Vec<Action> {

@@ -3,12 +3,13 @@
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serin_api::{AnalysisPhase, AnalysisRun, MetricResult};
+use serin_view::pod;
 
 use super::situation::current_runs;
 use super::{Evidence, MetricEvidence};
 use crate::moment::{clock, span};
 use crate::observed::Observed;
-use crate::{pod, run};
+use crate::run;
 
 /// Measurements shown of each metric.
 const SHOWN: usize = 3;

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serin_api::{AnalysisRun, go_duration, label};
+use serin_view::step;
 
 use super::situation::{Situation, current_runs};
 use crate::moment::{coming, seconds_between};
 use crate::observed::Observed;
 use crate::run;
-use crate::step;
 
 /// The sentences, the nearest event first.
 pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serin_api::{AnalysisPhase, AnalysisRun, Rollout, RolloutCondition, RolloutStatus, validate};
+use serin_view::object::hash_of;
+use serin_view::phase::{Phase, fully_promoted, generation_observed, resumed, retried, standing};
+use serin_view::step;
 
-use crate::observed::{Observed, hash_of};
-use crate::phase::{Phase, fully_promoted, generation_observed, resumed, retried, standing};
+use crate::observed::Observed;
 use crate::run::{self, Unanswered};
-use crate::step;
 
 /// A typical situation; the first that applies.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serin_api::{RolloutCondition, RolloutStatus};
+use serin_view::step;
 
 use super::situation::{Situation, condition};
 use crate::moment::{passed, span};
 use crate::observed::Observed;
 use crate::run::{Unanswered, held};
-use crate::step;
 
 /// The sentences: why, and what the cluster refuses meanwhile.
 pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {

@@ -54,7 +54,7 @@ fn header(tree: &Tree, paint: Paint) -> String {
     text
 }
 
-fn actual(weight: &crate::step::Weight, paint: Paint) -> String {
+fn actual(weight: &serin_view::step::Weight, paint: Paint) -> String {
     let Some(observed) = weight.observed else {
         return "unknown: no router has reported a weight yet".to_owned();
     };

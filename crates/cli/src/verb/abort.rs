@@ -3,11 +3,12 @@
 use kube::ResourceExt;
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::Change;
+use serin_view::phase::{fully_promoted, generation_observed};
 
 use super::promote::revision;
-use crate::change::{Change, Decision};
+use crate::change::Decision;
 use crate::invocation::Invocation;
-use crate::phase::{fully_promoted, generation_observed};
 
 /// Decides an abort (compat 5.1).
 pub fn decide(rollout: &Rollout, invocation: &Invocation) -> Decision {

@@ -3,14 +3,15 @@
 use kube::ResourceExt;
 use serde::Serialize;
 use serin_api::Rollout;
+use serin_view::phase::{Standing, standing};
+use serin_view::step;
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::flags::{Format, ListArguments};
 use crate::paint::{Paint, Tone, columns, of_phase};
-use crate::phase::{Standing, standing};
+use crate::print;
 use crate::tree::strategy;
-use crate::{print, step};
 
 /// One line of the list.
 #[derive(Clone, Debug, Serialize)]

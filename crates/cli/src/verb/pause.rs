@@ -3,8 +3,9 @@
 use kube::ResourceExt;
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::Change;
 
-use crate::change::{Change, Decision};
+use crate::change::Decision;
 use crate::invocation::Invocation;
 
 /// Decides a pause (compat 5.1).

@@ -3,11 +3,12 @@
 use kube::ResourceExt;
 use serde_json::json;
 use serin_api::{AnalysisPhase, Rollout, RolloutStatus};
+use serin_view::change::Change;
+use serin_view::phase::{fully_promoted, generation_observed, resumed};
+use serin_view::step;
 
-use crate::change::{Change, Decision};
+use crate::change::Decision;
 use crate::invocation::Invocation;
-use crate::phase::{fully_promoted, generation_observed, resumed};
-use crate::step;
 
 /// How far a promotion goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +169,7 @@ fn finished(rollout: &Rollout, status: &RolloutStatus, reach: Reach) -> Decision
 
 /// The revision number that the controller wrote on the Rollout.
 pub(super) fn revision(rollout: &Rollout) -> String {
-    crate::observed::number(rollout).map_or_else(|| "?".to_owned(), |number| number.to_string())
+    serin_view::object::revision(rollout).map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
 
 fn waits_for(status: &RolloutStatus) -> String {
@@ -201,7 +202,7 @@ mod tests {
             json!({"canary": {"currentStepAnalysisRunStatus": {"name": "r", "status": "Inconclusive"}}});
         updating(
             index,
-            crate::merge::merged(
+            serin_view::change::merged(
                 json!({"status": run}),
                 &json!({"status": paused("InconclusiveAnalysisRun")}),
             ),
@@ -297,11 +298,11 @@ mod tests {
                 .into_iter()
                 .map(|body| {
                     let target = if body.get("spec").is_some() {
-                        crate::change::Target::Object
+                        serin_view::change::Target::Object
                     } else {
-                        crate::change::Target::Status
+                        serin_view::change::Target::Status
                     };
-                    Change { target, body: crate::change::Body::Merge(body) }
+                    Change { target, body: serin_view::change::Body::Merge(body) }
                 })
                 .collect();
             assert_eq!((changes, line.as_str()), (expected, said), "{case}");

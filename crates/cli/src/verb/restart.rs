@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::{Change, refusal};
 
-use crate::change::{Change, Decision, refusal};
+use crate::change::Decision;
 use crate::moment::{coming, span};
 
 /// Decides a restart of all pods that are older than `now` plus `delay` (compat 5.1).

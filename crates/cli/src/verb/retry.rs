@@ -3,10 +3,11 @@
 use kube::ResourceExt;
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::Change;
+use serin_view::phase::retried;
 
 use super::promote::revision;
-use crate::change::{Change, Decision};
-use crate::phase::retried;
+use crate::change::Decision;
 
 /// Decides a retry (compat 5.1).
 pub fn decide(rollout: &Rollout) -> Decision {
@@ -18,7 +19,7 @@ pub fn decide(rollout: &Rollout) -> Decision {
         ));
     }
     if !status.abort {
-        let phase = crate::phase::standing(rollout);
+        let phase = serin_view::phase::standing(rollout);
         return Decision::Refuse(format!(
             "it is not aborted, so there is nothing to start again; it is {phase}"
         ));

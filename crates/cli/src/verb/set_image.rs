@@ -3,9 +3,10 @@
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use serin_api::Rollout;
+use serin_view::change::{Body, Change, Target};
+use serin_view::template::{Container, containers};
 
-use crate::change::{Body, Change, Decision, Target};
-use crate::template::{Container, containers};
+use crate::change::Decision;
 
 /// An image for one container, or for all of them with the name `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures::{StreamExt, pin_mut};
 use kube::runtime::{WatchStreamExt, watcher};
 use serin_api::Rollout;
+use serin_view::phase::{Phase, Standing, standing};
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
 use crate::failure::{BAD, Failure, TIMED_OUT, UNFINISHED, root};
 use crate::flags::StatusArguments;
 use crate::moment::span;
-use crate::phase::{Phase, Standing, standing};
 use crate::print;
 
 /// Performs the verb.

@@ -4,11 +4,12 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use serin_api::{RawTemplate, Rollout, label, validate};
+use serin_view::change::{Body, Change, Target, refusal_of};
+use serin_view::object::{hash_of, revision as number};
+use serin_view::phase::{fully_promoted, generation_observed};
+use serin_view::template::as_written;
 
-use crate::change::{Body, Change, Decision, Target, refusal_of};
-use crate::observed::{hash_of, number};
-use crate::phase::{fully_promoted, generation_observed};
-use crate::template::as_written;
+use crate::change::Decision;
 
 /// Decides an undo (compat 5.1) from the ReplicaSets that the Rollout owns.
 ///
@@ -42,7 +43,7 @@ pub fn decide(rollout: &Rollout, sets: &[ReplicaSet], to: Option<i64>) -> Decisi
             "its controller would refuse the template of revision {revision}: {problem}"
         ));
     }
-    let images = crate::template::images(&template).join(", ");
+    let images = serin_view::template::images(&template).join(", ");
     Decision::Act {
         changes: vec![replace(rollout, template)],
         said: format!("rollout '{name}' undo: back to the template of revision {revision} ({images})"),
@@ -64,7 +65,7 @@ fn replace(rollout: &Rollout, template: Value) -> Change {
 fn problem_with(rollout: &Rollout, template: &Value) -> Option<String> {
     let mut changed = rollout.clone();
     changed.spec.template = Some(RawTemplate::new(template.clone()));
-    refusal_of(rollout, serde_json::to_value(changed).ok()?)
+    refusal_of(rollout, &changed)
 }
 
 fn target<'s>(

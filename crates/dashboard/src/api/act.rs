@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use kube::Client;
 use serde::Deserialize;
 use serin_api::Rollout;
+use serin_view::change::Change;
 
 use super::Known;
 use crate::app::App;
-use crate::change::{Change, Decision};
+use crate::change::Decision;
 use crate::cluster::{Rejected, read, send};
 use crate::failure::{Failure, Kind};
 use crate::table::Place;

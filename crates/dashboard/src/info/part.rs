@@ -10,11 +10,11 @@ use serde::Serialize;
 use serin_api::{
     AnalysisPhase, AnalysisRun, AnalysisRunSpec, AnalysisRunStatus, Measurement, Metric, Rollout, label,
 };
+use serin_view::object::{hash_of, revision};
+use serin_view::pod;
+use serin_view::template;
 
 use super::{Meta, strategy};
-use crate::pod;
-use crate::seen::{hash_of, revision};
-use crate::template;
 
 /// Key of a measurement's metadata that names the Job that measured.
 const JOB_NAME: &str = "job-name";
@@ -137,8 +137,9 @@ fn icon(phase: AnalysisPhase) -> &'static str {
 pub(super) fn replica_set(rollout: &Rollout, set: &ReplicaSet, pods: &[&Pod]) -> ReplicaSetInfo {
     let (status, icon) = condition(set);
     let template = serde_json::to_value(set.spec.as_ref().and_then(|spec| spec.template.clone()));
+    let template = template.unwrap_or_default();
     let images =
-        template::containers(&template.unwrap_or_default()).into_iter().map(|container| container.image);
+        template::containers(&template).into_iter().map(|container| container.text("image").to_owned());
     let deadline = set.annotations().get(label::SCALE_DOWN_DEADLINE).filter(|_| desired(set) > 0);
     let info = ReplicaSetInfo {
         object_meta: Meta::of(&set.metadata),

@@ -1,10 +1,10 @@
 //! Objects as the API server has them, and the JSON that a dashboard must get, both written by hand.
 
 use serde_json::{Value, json};
+use serin_view::change::merged;
 use std::sync::Arc;
 
 use super::{Extent, of};
-use crate::change::merged;
 use crate::sample::{paused, pod, replica_set, rollout, run, seen, updating};
 
 fn at_pause() -> Value {

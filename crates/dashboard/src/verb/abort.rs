@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::Change;
+use serin_view::phase::{fully_promoted, generation_observed};
 
 use super::this_revision;
-use crate::change::{Change, Decision};
-use crate::phase::{fully_promoted, generation_observed};
+use crate::change::Decision;
 
 pub(super) fn decide(rollout: &Rollout) -> Decision {
     let status = rollout.status.clone().unwrap_or_default();

@@ -4,11 +4,12 @@
 
 use serde_json::json;
 use serin_api::{AnalysisPhase, Rollout, RolloutStatus};
+use serin_view::change::Change;
+use serin_view::phase::{fully_promoted, generation_observed, resumed};
+use serin_view::step;
 
 use super::this_revision;
-use crate::change::{Change, Decision};
-use crate::phase::{fully_promoted, generation_observed, resumed};
-use crate::step;
+use crate::change::Decision;
 
 /// How far a promotion goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,9 +140,9 @@ fn waits_for(status: &RolloutStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Body, Target, merged};
     use crate::sample::{paused, rollout, updating};
     use serde_json::Value;
+    use serin_view::change::{Body, Target, merged};
 
     fn inconclusive(index: i32) -> Rollout {
         let run = json!({"status": {"canary": {"currentStepAnalysisRunStatus": {"name": "r", "status": "Inconclusive"}}}});

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::{Change, refusal};
 
-use crate::change::{Change, Decision, refusal};
+use crate::change::Decision;
 
 pub(super) fn decide(rollout: &Rollout, now: Timestamp) -> Decision {
     // The field has no room for fractions of a second in other clients.
     let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let fields = json!({"restartAt": at.to_string()});
     if let Some(problem) = refusal(rollout, &json!({"spec": fields})) {
-        return Decision::Refuse(problem);
+        return Decision::Refuse(format!("its controller would refuse the spec: {problem}"));
     }
     let effect = "all pods are replaced one after the other; the pod template stays as it is".to_owned();
     Decision::act(Change::spec(fields), effect)

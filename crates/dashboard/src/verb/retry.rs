@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use serin_api::Rollout;
+use serin_view::change::Change;
+use serin_view::phase::{retried, standing};
 
 use super::this_revision;
-use crate::change::{Change, Decision};
-use crate::phase::{retried, standing};
+use crate::change::Decision;
 
 pub(super) fn decide(rollout: &Rollout) -> Decision {
     let status = rollout.status.clone().unwrap_or_default();
@@ -20,7 +21,7 @@ pub(super) fn decide(rollout: &Rollout) -> Decision {
             "it is not aborted, so there is nothing to start again; it is {phase}"
         ));
     }
-    let start = if crate::step::steps(rollout).is_empty() { "again" } else { "again at step 1" };
+    let start = if serin_view::step::steps(rollout).is_empty() { "again" } else { "again at step 1" };
     let effect = format!("the update to {} starts {start}", this_revision(rollout));
     Decision::act(Change::status(json!({"abort": false})), effect)
 }

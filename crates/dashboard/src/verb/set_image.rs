@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use serin_api::{RawTemplate, Rollout};
+use serin_view::change::Change;
+use serin_view::template::containers;
 
 use super::undo::elsewhere;
-use crate::change::{Change, Decision};
-use crate::template::containers;
+use crate::change::Decision;
 
 /// The patch names every container that it changes, so that an edit of the list at the same time can never give an
 /// image to another container; the stock client writes the whole object instead.
@@ -17,20 +18,21 @@ pub(super) fn decide(rollout: &Rollout, container: &str, image: &str) -> Decisio
         return Decision::Refuse("it has no spec.template".to_owned());
     };
     let all = containers(template);
-    let wanted: Vec<_> = all.iter().filter(|known| container == "*" || known.name == container).collect();
+    let wanted: Vec<_> =
+        all.iter().filter(|known| container == "*" || known.text("name") == container).collect();
     if wanted.is_empty() {
-        let names: Vec<_> = all.iter().map(|known| known.name.as_str()).collect();
+        let names: Vec<_> = all.iter().map(|known| known.text("name")).collect();
         return Decision::Refuse(format!(
             "unable to find container named \"{container}\"; there is {}",
             names.join(", ")
         ));
     }
     let (mut operations, mut said) = (Vec::new(), Vec::new());
-    for known in wanted.into_iter().filter(|known| known.image != image) {
+    for known in wanted.into_iter().filter(|known| known.text("image") != image) {
         let path = format!("/spec/template{}", known.pointer);
-        operations.push(json!({"op": "test", "path": format!("{path}/name"), "value": known.name}));
+        operations.push(json!({"op": "test", "path": format!("{path}/name"), "value": known.text("name")}));
         operations.push(json!({"op": "add", "path": format!("{path}/image"), "value": image}));
-        said.push(format!("{} changes from {} to {image}", known.name, known.image));
+        said.push(format!("{} changes from {} to {image}", known.text("name"), known.text("image")));
     }
     if operations.is_empty() {
         return Decision::Already(format!("it has the image {image} already"));

@@ -4,11 +4,12 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use serin_api::{RawTemplate, Rollout, label};
+use serin_view::change::{Change, refusal_of};
+use serin_view::object::{hash_of, revision};
+use serin_view::phase::{fully_promoted, generation_observed};
+use serin_view::template::{as_written, containers};
 
-use crate::change::{Change, Decision, refusal_of};
-use crate::phase::{fully_promoted, generation_observed};
-use crate::seen::{hash_of, revision};
-use crate::template::{as_written, containers};
+use crate::change::Decision;
 
 /// Without a number (0) an update on its way, or aborted, goes back to stable, and a finished one to the revision before.
 /// Only what the user wrote is put back: see [`as_written`].
@@ -32,7 +33,7 @@ pub(super) fn decide(rollout: &Rollout, sets: &[&ReplicaSet], to: i64) -> Decisi
     changed.spec.template = Some(RawTemplate::new(template.clone()));
     if let Some(problem) = refusal_of(rollout, &changed) {
         return Decision::Refuse(format!(
-            "the template of revision {revision} does not fit any more: {problem}"
+            "the template of revision {revision} does not fit any more: its controller would refuse the spec: {problem}"
         ));
     }
     let effect = effect(rollout, set, revision, &template);
@@ -40,7 +41,8 @@ pub(super) fn decide(rollout: &Rollout, sets: &[&ReplicaSet], to: i64) -> Decisi
 }
 
 fn effect(rollout: &Rollout, set: &ReplicaSet, revision: i64, template: &Value) -> String {
-    let images: Vec<_> = containers(template).into_iter().map(|container| container.image).collect();
+    let images: Vec<_> =
+        containers(template).iter().map(|container| container.text("image").to_owned()).collect();
     let stable = rollout.status.as_ref().and_then(|status| status.stable_rs.as_deref());
     let then = if hash_of(set).is_some() && hash_of(set) == stable {
         "it is stable, so the update is given up and traffic goes back to it"

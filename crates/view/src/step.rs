@@ -1,10 +1,10 @@
 //! Says where a Rollout stands on its way: which step it is at, which weight is asked for, which is observed.
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use kube::ResourceExt;
 use serde::Serialize;
-use serin_api::{CanaryStep, CanaryStrategy, Rollout, label};
+use serin_api::{CanaryStep, CanaryStrategy, Rollout};
 
+use crate::object::hash_of;
 use crate::phase::fully_promoted;
 
 /// The canary strategy, when that is the one.
@@ -86,7 +86,7 @@ impl Source {
 }
 
 /// The weight of the current revision; `None` for other strategies than canary.
-pub fn weight(rollout: &Rollout, sets: &[ReplicaSet]) -> Option<Weight> {
+pub fn weight<'s>(rollout: &Rollout, sets: impl IntoIterator<Item = &'s ReplicaSet>) -> Option<Weight> {
     let canary = canary(rollout)?;
     let routing = canary.traffic_routing.as_ref();
     let of = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
@@ -113,7 +113,12 @@ fn asked(rollout: &Rollout, of: i32) -> i32 {
     }
 }
 
-fn observed(rollout: &Rollout, sets: &[ReplicaSet], of: i32, routed: bool) -> (Option<i32>, Source) {
+fn observed<'s>(
+    rollout: &Rollout,
+    sets: impl IntoIterator<Item = &'s ReplicaSet>,
+    of: i32,
+    routed: bool,
+) -> (Option<i32>, Source) {
     let Some(status) = rollout.status.as_ref() else { return (None, Source::Pending) };
     if fully_promoted(status) {
         return (Some(of), Source::OneRevision);
@@ -127,10 +132,8 @@ fn observed(rollout: &Rollout, sets: &[ReplicaSet], of: i32, routed: bool) -> (O
         };
         return (Some(weights.canary.weight), source);
     }
-    let is_current =
-        |set: &&ReplicaSet| set.labels().get(label::POD_TEMPLATE_HASH) == Some(&status.current_pod_hash);
-    let available =
-        sets.iter().find(is_current).and_then(|set| set.status.as_ref()?.available_replicas).unwrap_or(0);
+    let current = sets.into_iter().find(|set| hash_of(*set) == Some(&status.current_pod_hash));
+    let available = current.and_then(|set| set.status.as_ref()?.available_replicas).unwrap_or(0);
     let share = available.saturating_mul(of).checked_div(status.available_replicas).unwrap_or(0);
     (Some(share), Source::Pods)
 }
@@ -152,8 +155,11 @@ mod tests {
             ("full promotion", updating(1, json!({"status": {"promoteFull": true}})), 100),
             ("promoted", rollout(json!({})), 100),
         ] {
-            assert_eq!(weight(&rollout, &[]).unwrap().asked, expected, "{case}");
+            assert_eq!(weight(&rollout, []).unwrap().asked, expected, "{case}");
         }
+        let blue_green =
+            json!({"spec": {"strategy": {"canary": null, "blueGreen": {"activeService": "shop"}}}});
+        assert_eq!(weight(&rollout(blue_green), []), None);
     }
 
     #[test]

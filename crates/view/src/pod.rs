@@ -4,23 +4,21 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
 /// A pod in one word: its phase, or what is wrong with one of its containers.
 pub fn word(pod: &Pod) -> String {
-    let status = pod.status.clone().unwrap_or_default();
-    let mut word = status.reason.or(status.phase).unwrap_or_else(|| "Unknown".to_owned());
-    let init = status.init_container_statuses.unwrap_or_default();
-    let waits_for_init =
-        init.iter().enumerate().find_map(|(index, container)| init_word(container, index, init.len()));
-    match waits_for_init {
-        Some(init) => word = init,
-        None => {
-            for container in status.container_statuses.iter().flatten().rev() {
-                word = container_word(container).unwrap_or(word);
-            }
-        }
+    if pod.metadata.deletion_timestamp.is_some() {
+        return "Terminating".to_owned();
     }
-    match (&pod.metadata.deletion_timestamp, word.as_str()) {
-        (Some(_), _) => "Terminating".to_owned(),
-        (None, "Succeeded") => "Completed".to_owned(),
-        (None, _) => word,
+    let status = pod.status.clone().unwrap_or_default();
+    let init = status.init_container_statuses.unwrap_or_default();
+    if let Some(word) =
+        init.iter().enumerate().find_map(|(index, container)| init_word(container, index, init.len()))
+    {
+        return word;
+    }
+    let bad = status.container_statuses.iter().flatten().find_map(container_word);
+    match bad.or(status.reason).or(status.phase).as_deref() {
+        Some("Succeeded") => "Completed".to_owned(),
+        Some(word) => word.to_owned(),
+        None => "Unknown".to_owned(),
     }
 }
 
@@ -39,13 +37,25 @@ fn container_word(container: &ContainerStatus) -> Option<String> {
 /// `None` when this init container has ended well, or is a sidecar that has started.
 fn init_word(container: &ContainerStatus, index: usize, of: usize) -> Option<String> {
     let state = container.state.clone().unwrap_or_default();
-    if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0)
-        || (state.running.is_some() && container.started == Some(true))
-    {
+    let ended_well = state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0);
+    if ended_well || (state.running.is_some() && container.started == Some(true)) {
         return None;
     }
     let reason = container_word(container).filter(|reason| reason != "PodInitializing");
     Some(reason.map_or_else(|| format!("Init:{index}/{of}"), |reason| format!("Init:{reason}")))
+}
+
+/// Icon of a pod: fine, on its way, or in trouble.
+pub fn icon(pod: &Pod) -> &'static str {
+    let word = word(pod);
+    let (ready, all) = readiness(pod);
+    match word.as_str() {
+        "Completed" => "✔",
+        "Running" if ready >= all => "✔",
+        "Running" | "Pending" | "ContainerCreating" | "PodInitializing" | "Terminating" => "◌",
+        init if init.starts_with("Init:") && init.contains('/') => "◌",
+        _ => "✖",
+    }
 }
 
 /// Ready containers, and containers in all.
@@ -65,17 +75,16 @@ pub fn ready(pod: &Pod) -> bool {
     ready >= all && word(pod) == "Running"
 }
 
-/// Why the pod is not ready, in the words of the kubelet or the scheduler; `None` when nobody says.
+/// Why the pod is not ready, in the words of the kubelet or the scheduler; `None` when it is, or nobody says.
 pub fn trouble(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
+    let status = pod.status.as_ref().filter(|_| icon(pod) != "✔")?;
     let init = status.init_container_statuses.iter().flatten();
     let told = init.chain(status.container_statuses.iter().flatten()).find_map(|container| {
         let state = container.state.as_ref()?;
         waiting_message(state).or_else(|| last_exit(container))
     });
     told.or_else(|| {
-        let conditions = status.conditions.iter().flatten();
-        let failed = conditions.filter(|condition| condition.status == "False");
+        let failed = status.conditions.iter().flatten().filter(|condition| condition.status == "False");
         failed.filter_map(|condition| condition.message.clone()).find(|message| !message.is_empty())
     })
 }
@@ -87,7 +96,8 @@ fn waiting_message(state: &ContainerState) -> Option<String> {
 fn last_exit(container: &ContainerStatus) -> Option<String> {
     let ended = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     let ended = ended.or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
-    Some(format!("container {} ended with exit code {}", container.name, ended.exit_code))
+    let reason = ended.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    Some(format!("container {} ended with exit code {}{reason}", container.name, ended.exit_code))
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -105,61 +115,62 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_one_word() {
-        let waiting = container(
+    fn a_pod_is_one_word_one_icon_and_the_words_of_its_node() {
+        let pulling = container(
             json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}),
             0,
         );
         let killed = container(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), 4);
         let crashed = container(json!({"terminated": {"exitCode": 3}}), 1);
-        let init = container(json!({"running": {}}), 0);
+        let starting = container(json!({"running": {}}), 0);
         let initializing = container(json!({"waiting": {"reason": "PodInitializing"}}), 0);
-        for (expected, change) in [
-            ("Running", json!({})),
-            ("ImagePullBackOff", json!({"status": {"phase": "Pending", "containerStatuses": waiting}})),
-            ("OOMKilled", json!({"status": {"containerStatuses": killed}})),
-            ("ExitCode:3", json!({"status": {"containerStatuses": crashed}})),
-            ("Pending", json!({"status": {"phase": "Pending", "containerStatuses": null}})),
-            (
-                "Evicted",
-                json!({"status": {"phase": "Failed", "reason": "Evicted", "containerStatuses": null}}),
-            ),
-            (
-                "Init:0/1",
-                json!({"status": {"initContainerStatuses": init, "containerStatuses": initializing}}),
-            ),
-            ("Terminating", json!({"metadata": {"deletionTimestamp": "2026-11-24T14:09:00Z"}})),
-        ] {
-            assert_eq!(word(&pod("bbb", "1", change)), expected);
-        }
-    }
-
-    #[test]
-    fn trouble_is_told_in_the_words_of_the_node() {
-        let waiting = container(
-            json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}),
-            0,
-        );
-        let crashed = container(json!({"terminated": {"exitCode": 3}}), 2);
         let unscheduled =
             json!([{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}]);
-        for (expected, change) in [
-            (None, json!({})),
-            (Some("Back-off pulling image"), json!({"status": {"containerStatuses": waiting}})),
+        for (word_, icon_, trouble_, change) in [
+            ("Running", "✔", None, json!({})),
+            ("Running", "◌", None, json!({"status": {"containerStatuses": starting}})),
             (
+                "ImagePullBackOff",
+                "✖",
+                Some("Back-off pulling image"),
+                json!({"status": {"phase": "Pending", "containerStatuses": pulling}}),
+            ),
+            (
+                "OOMKilled",
+                "✖",
+                Some("container shop ended with exit code 137 (OOMKilled)"),
+                json!({"status": {"containerStatuses": killed}}),
+            ),
+            (
+                "ExitCode:3",
+                "✖",
                 Some("container shop ended with exit code 3"),
                 json!({"status": {"containerStatuses": crashed}}),
             ),
             (
+                "Pending",
+                "◌",
                 Some("0/3 nodes are available"),
-                json!({"status": {"containerStatuses": null, "conditions": unscheduled}}),
+                json!({"status": {"phase": "Pending", "containerStatuses": null, "conditions": unscheduled}}),
             ),
+            (
+                "Evicted",
+                "✖",
+                None,
+                json!({"status": {"phase": "Failed", "reason": "Evicted", "containerStatuses": null}}),
+            ),
+            (
+                "Init:0/1",
+                "◌",
+                None,
+                json!({"status": {"initContainerStatuses": starting, "containerStatuses": initializing}}),
+            ),
+            ("Terminating", "◌", None, json!({"metadata": {"deletionTimestamp": "2026-11-24T14:09:00Z"}})),
         ] {
             let pod = pod("bbb", "1", change);
-            assert_eq!(trouble(&pod).as_deref(), expected);
-            assert_eq!(ready(&pod), expected.is_none());
+            assert_eq!((word(&pod).as_str(), icon(&pod), trouble(&pod).as_deref()), (word_, icon_, trouble_));
         }
         let crashing = pod("bbb", "1", json!({"status": {"containerStatuses": crashed}}));
-        assert_eq!((readiness(&crashing), restarts(&crashing)), ((0, 1), 2));
+        assert_eq!((readiness(&crashing), restarts(&crashing)), ((0, 1), 1));
     }
 }

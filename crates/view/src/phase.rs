@@ -1,22 +1,74 @@
-//! Says in which phase a Rollout is, by the rules that every client of the API follows (compat 1.9).
+//! Says in which phase a Rollout is, by the rules that every client of the API follows.
 //!
-//! A stored phase is about the spec and the commands that the controller has seen. What it has not seen yet counts as
-//! Progressing, so that nobody takes the verdict about the version before for the verdict about this one.
+//! The stored phase is about the spec and the commands that the controller has seen; what it has not seen yet counts
+//! as Progressing, so that a pipeline never takes the verdict about the version before for the verdict about its own.
 
+use serde::Serialize;
 use serin_api::{Rollout, RolloutStatus, label};
 
+/// The four words of health checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Phase {
+    /// Every pod runs the current template, and it is stable.
+    Healthy,
+    /// It went wrong and does not mend by itself.
+    Degraded,
+    /// It moves.
+    Progressing,
+    /// It waits at a pause.
+    Paused,
+}
+
+impl Phase {
+    /// The word itself, as the API has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+            Self::Progressing => "Progressing",
+            Self::Paused => "Paused",
+        }
+    }
+
+    /// The icon that all clients show.
+    pub fn icon(self) -> &'static str {
+        match self {
+            Self::Healthy => "✔",
+            Self::Degraded => "✖",
+            Self::Progressing => "◌",
+            Self::Paused => "॥",
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// A phase and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// `Healthy`, `Degraded`, `Progressing` or `Paused`.
-    pub phase: &'static str,
+    /// The phase.
+    pub phase: Phase,
     /// Why; empty when there is nothing to say.
     pub message: String,
     /// The status is about the spec and the commands of now, so its details may be shown.
+    #[serde(skip)]
     pub current: bool,
 }
 
-/// The phase of a Rollout.
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.message.as_str() {
+            "" => write!(f, "{}", self.phase),
+            message => write!(f, "{} - {message}", self.phase),
+        }
+    }
+}
+
+/// The phase of a Rollout as a client must read it (compat 1.9, `GetRolloutPhase`; the retry rule is Serin's own).
 pub fn standing(rollout: &Rollout) -> Standing {
     let Some(status) = &rollout.status else {
         return waits("no controller has looked at it yet");
@@ -33,19 +85,20 @@ pub fn standing(rollout: &Rollout) -> Standing {
     if retried(status) {
         return waits("waiting for the retry to begin");
     }
-    let known = ["Healthy", "Degraded", "Progressing", "Paused"];
-    let stored = status.phase.as_deref();
-    match (known.into_iter().find(|phase| Some(*phase) == stored), stored) {
-        (Some(phase), _) => {
-            Standing { phase, message: status.message.clone().unwrap_or_default(), current: true }
-        }
-        (None, Some(other)) => waits(&format!("unknown phase {other}")),
-        (None, None) => waits("no controller has looked at it yet"),
-    }
+    let message = status.message.clone().unwrap_or_default();
+    let phase = match status.phase.as_deref() {
+        Some("Healthy") => Phase::Healthy,
+        Some("Degraded") => Phase::Degraded,
+        Some("Paused") => Phase::Paused,
+        Some("Progressing") => Phase::Progressing,
+        Some(other) => return waits(&format!("unknown phase {other}")),
+        None => return waits("no controller has looked at it yet"),
+    };
+    Standing { phase, message, current: true }
 }
 
 fn waits(message: &str) -> Standing {
-    Standing { phase: "Progressing", message: message.to_owned(), current: false }
+    Standing { phase: Phase::Progressing, message: message.to_owned(), current: false }
 }
 
 /// The controller has seen the current spec. A value that is no number, or too large, counts as seen: other versions
@@ -81,17 +134,6 @@ fn workload_observed(rollout: &Rollout, status: &RolloutStatus) -> bool {
     status.workload_observed_generation.parse::<i64>().ok().is_none_or(|observed| observed == known)
 }
 
-/// Icon of a phase, the one that all clients show.
-pub fn icon(phase: &str) -> &'static str {
-    match phase {
-        "Healthy" => "✔",
-        "Degraded" => "✖",
-        "Progressing" => "◌",
-        "Paused" => "॥",
-        _ => "?",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,42 +142,40 @@ mod tests {
 
     #[test]
     fn what_the_controller_has_not_seen_yet_is_progressing() {
-        let unseen = "waiting for rollout spec update to be observed";
-        for (case, change, phase, message) in [
-            ("seen", json!({}), "Healthy", ""),
+        for (case, change, expected) in [
+            ("seen", json!({}), "Healthy"),
             (
                 "a message is kept",
                 json!({"status": {"phase": "Paused", "message": "manually paused"}}),
-                "Paused",
-                "manually paused",
+                "Paused - manually paused",
             ),
-            ("newer spec", json!({"metadata": {"generation": 8}}), "Progressing", unseen),
-            ("hash of an old API", json!({"status": {"observedGeneration": "7bdc4f"}}), "Healthy", ""),
-            ("larger than the generation", json!({"status": {"observedGeneration": "4711"}}), "Healthy", ""),
+            (
+                "newer spec",
+                json!({"metadata": {"generation": 8}}),
+                "Progressing - waiting for rollout spec update to be observed",
+            ),
+            ("hash of an old API", json!({"status": {"observedGeneration": "7bdc4f"}}), "Healthy"),
+            ("larger than the generation", json!({"status": {"observedGeneration": "4711"}}), "Healthy"),
             (
                 "resumed",
                 json!({"status": {"controllerPause": true, "phase": "Paused"}}),
-                "Progressing",
-                "waiting for rollout to unpause",
+                "Progressing - waiting for rollout to unpause",
             ),
             (
                 "retried",
                 json!({"status": {"abortedAt": "2026-11-24T14:00:00Z", "phase": "Degraded"}}),
-                "Progressing",
-                "waiting for the retry to begin",
+                "Progressing - waiting for the retry to begin",
             ),
             (
                 "no phase",
                 json!({"status": {"phase": null}}),
-                "Progressing",
-                "no controller has looked at it yet",
+                "Progressing - no controller has looked at it yet",
             ),
-            ("no status", json!({"status": null}), "Progressing", "no controller has looked at it yet"),
+            ("no status", json!({"status": null}), "Progressing - no controller has looked at it yet"),
             (
                 "a phase of tomorrow",
                 json!({"status": {"phase": "Resting"}}),
-                "Progressing",
-                "unknown phase Resting",
+                "Progressing - unknown phase Resting",
             ),
             (
                 "workload not seen",
@@ -144,12 +184,10 @@ mod tests {
                     "spec": {"workloadRef": {"kind": "Deployment", "name": "shop"}},
                     "status": {"workloadObservedGeneration": "3"},
                 }),
-                "Progressing",
-                "waiting for rollout spec update to be observed for the reference workload",
+                "Progressing - waiting for rollout spec update to be observed for the reference workload",
             ),
         ] {
-            let standing = standing(&sample::rollout(change));
-            assert_eq!((standing.phase, standing.message.as_str()), (phase, message), "{case}");
+            assert_eq!(standing(&sample::rollout(change)).to_string(), expected, "{case}");
         }
     }
 }

@@ -1,0 +1,111 @@
+//! What an update waits for: routers, clocks and people.
+
+use super::*;
+
+#[test]
+fn a_weight_that_waits_for_its_router() {
+    let waiting = merged(
+        gate("the router to apply weight 50", "the step is done"),
+        &json!({"canary": {"weights": {"verified": false}}}),
+    );
+    let expected = "\
+shop in namespace web: ◌ Progressing at step 4 of 4 (setWeight: 50)
+
+Why
+  The update to revision 3 works on step 4 of 4 (setWeight: 50).
+
+Waits for
+  the router to apply weight 50
+    since 14:07:00 UTC, 3m ago
+    then: the step is done
+
+Traffic
+  asked 50 of 100, observed 20  ████░░░░░░░░░░░░░░░░  not in force yet
+
+Next
+  that was the last step: revision 3 becomes stable when that is so
+
+You can
+  kubectl serin promote shop --skip-current-step -n web  skip this step, whatever it waits for
+  kubectl serin abort shop -n web                        take the update back: all traffic to stable
+  kubectl serin pause shop -n web                        hold it here
+";
+    check("weight", &seen(updating(3, status(waiting)), vec![]), expected);
+}
+
+#[test]
+fn a_pause_that_ends_by_the_clock() {
+    let waiting = merged(
+        pause("CanaryPauseStep"),
+        &json!({"gates": [{
+            "waitsFor": "the pause step", "since": "2026-11-24T14:07:00Z", "until": "2026-11-24T14:12:00Z",
+            "then": "the next step begins",
+        }]}),
+    );
+    let expected = "\
+shop in namespace web: ॥ Paused at step 2 of 4 (pause: 5m)
+
+Why
+  This step is a pause of 5m; it began at 14:07:00 UTC, 3m ago.
+
+Waits for
+  the pause step
+    since 14:07:00 UTC, 3m ago; until 14:12:00 UTC, in 2m
+    then: the next step begins
+
+Traffic
+  asked 20 of 100, observed 20  ████░░░░░░░░░░░░░░░░  confirmed by the router
+
+Next
+  step 3 of 4 (analysis) begins at 14:12:00 UTC, in 2m
+
+You can
+  kubectl serin promote shop -n web         go on now, without waiting for the end of the pause
+  kubectl serin promote shop --full -n web  skip all remaining steps, pauses and analyses
+  kubectl serin abort shop -n web           take the update back: all traffic to stable
+";
+    check("timed pause", &seen(updating(1, status(waiting)), vec![]), expected);
+}
+
+#[test]
+fn a_pause_that_a_person_ends() {
+    let steps = json!({"spec": {"strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}}});
+    let rollout = updating(1, merged(steps, &status(pause("CanaryPauseStep"))));
+    let expected = "\
+shop in namespace web: ॥ Paused at step 2 of 2 (pause)
+
+Why
+  The pause of this step has no duration, so it lasts until somebody promotes; it began at 14:07:00 UTC, 3m ago.
+
+Traffic
+  asked 20 of 100, observed 20  ████░░░░░░░░░░░░░░░░  confirmed by the router
+
+Next
+  that was the last step: revision 3 becomes stable when somebody promotes
+
+You can
+  kubectl serin promote shop -n web         go on
+  kubectl serin promote shop --full -n web  skip all remaining steps, pauses and analyses
+  kubectl serin abort shop -n web           take the update back: all traffic to stable
+";
+    check("indefinite pause", &seen(rollout, vec![]), expected);
+}
+
+#[test]
+fn a_route_that_is_not_there_is_what_the_step_waits_for() {
+    let mut waiting =
+        gate("the router: HTTPRoute shop not found in namespace web", "the step goes on when it answers");
+    waiting["canary"] = json!({"weights": null});
+    let text = explain(&seen(updating(0, status(waiting)), vec![]), &Invocation::default());
+    let text = super::text(&text, Paint::PLAIN);
+    let expected = "
+Waits for
+  the router: HTTPRoute shop not found in namespace web
+    since 14:07:00 UTC, 3m ago
+    then: the step goes on when it answers
+
+Traffic
+  asked 20 of 100, observed: no router has reported a weight yet
+";
+    assert!(text.contains(expected), "{text}");
+}
