@@ -53,7 +53,7 @@ pub fn replay(run: &AnalysisRun, metric: &str) -> Result<Replay, Unreplayable> {
     let nothing = || Unreplayable::NoEvidence(metric.to_owned());
     let evidence = result.and_then(|result| stored(result, &plan)).ok_or_else(nothing)?;
     let settings = evidence.settings(&plan);
-    let mut state = evidence.base.clone();
+    let mut state = evidence.base;
     let mut looks = Vec::new();
     for window in windows(result.map(|result| result.measurements.as_slice()).unwrap_or_default()) {
         let wrong = |why: String| Unreplayable::Window { metric: metric.to_owned(), why };

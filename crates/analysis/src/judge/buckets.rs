@@ -43,7 +43,7 @@ pub(super) fn placements(counts: &[f64]) -> Option<Vec<f64>> {
 }
 
 /// Variance of `values`, each weighted by its count (population form).
-fn spread(counts: &[f64], values: &[f64]) -> f64 {
+pub(super) fn spread(counts: &[f64], values: &[f64]) -> f64 {
     let total: f64 = counts.iter().sum();
     let mean = counts.iter().zip(values).map(|(count, value)| count * value).sum::<f64>() / total;
     counts.iter().zip(values).map(|(count, value)| count * (value - mean).powi(2)).sum::<f64>() / total

@@ -30,65 +30,104 @@ pub fn factor(trials: f64, pods: u32, rho: f64) -> f64 {
     (1.0 + (trials / f64::from(pods.max(1)) - 1.0) * rho).max(1.0)
 }
 
-/// Dispersion from `history[window][pod]`, the same pod at the same place in every window (an absent pod has no
-/// trials). `None` with fewer than [`FEWEST_PODS`] pods or without any window where some but not all requests failed.
+/// What one pod did in one window: how many observations, and their mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cell {
+    /// Observations; 0 when the pod was absent.
+    pub trials: f64,
+    /// Their mean: a share, a mid-rank, or a value.
+    pub mean: f64,
+}
+
+impl Cell {
+    fn of(tally: Tally) -> Self {
+        Self { trials: tally.trials, mean: tally.rate().unwrap_or(0.0) }
+    }
+}
+
+/// Dispersion of shares from `history[window][pod]`, the same pod at the same place in every window (an absent pod has
+/// no trials). `None` with fewer than [`FEWEST_PODS`] pods or without any window where some but not all requests failed.
 ///
 /// `PHI = sum_t sum_p (x - n p_t)^2 / (n p_t (1 - p_t)) / sum_t (pods_t - 1)`, McCullagh and Nelder 1989;
 /// `tau^2 = max(0, var_p(r_p) - PHI p (1-p) / n_p)`.
 pub fn measure(history: &[Vec<Tally>]) -> Option<Dispersion> {
-    let pods = history.iter().map(Vec::len).max().filter(|pods| *pods >= FEWEST_PODS)?;
-    let mut cells = Cells::default();
+    let windows: Vec<(Vec<Cell>, f64)> = history
+        .iter()
+        .map(|window| {
+            let mut all = Tally::default();
+            window.iter().for_each(|pod| all += *pod);
+            let variance = all.rate().map_or(0.0, |p| p * (1.0 - p));
+            (window.iter().copied().map(Cell::of).collect(), variance)
+        })
+        .collect();
+    measure_means(&windows)
+}
+
+/// The same for means of any kind: each window with the variance of one observation in it, 0 when the window says
+/// nothing. With a variance of 1 everywhere, `phi` is the variance of one observation with dispersion in it.
+pub fn measure_means(history: &[(Vec<Cell>, f64)]) -> Option<Dispersion> {
+    let pods = history.iter().map(|(window, _)| window.len()).max().filter(|pods| *pods >= FEWEST_PODS)?;
+    let mut sums = Sums::default();
     let mut residuals = vec![Vec::new(); pods];
-    for window in history {
-        cells.add(window, &mut residuals);
+    for (window, variance) in history {
+        sums.add(window, *variance, &mut residuals);
     }
-    let phi = (cells.freedom > 0.0).then(|| cells.chi_squared / cells.freedom)?;
-    let mean_size = cells.trials / cells.count;
+    let phi = (sums.freedom > 0.0).then(|| sums.chi_squared / sums.freedom)?;
+    let mean_size = sums.trials / sums.count;
     let rho = if mean_size > 1.0 { ((phi - 1.0) / (mean_size - 1.0)).clamp(0.0, 1.0) } else { 0.0 };
     let tau = between_pods(history, pods, phi);
     Some(Dispersion { phi, rho, tau, autocorrelation: lag_one(&residuals) })
 }
 
 #[derive(Default)]
-struct Cells {
+struct Sums {
     chi_squared: f64,
     freedom: f64,
     trials: f64,
     count: f64,
 }
 
-impl Cells {
-    fn add(&mut self, window: &[Tally], residuals: &mut [Vec<f64>]) {
-        let mut all = Tally::default();
-        window.iter().for_each(|pod| all += *pod);
-        let present = window.iter().filter(|pod| !pod.is_empty()).count() as f64;
-        let Some(p) = all.rate().filter(|p| *p > 0.0 && *p < 1.0 && present > 1.0) else { return };
-        for (pod, residuals) in window.iter().zip(residuals).filter(|(pod, _)| !pod.is_empty()) {
-            let residual = (pod.events - pod.trials * p) / (pod.trials * p * (1.0 - p)).sqrt();
+impl Sums {
+    fn add(&mut self, window: &[Cell], variance: f64, residuals: &mut [Vec<f64>]) {
+        let present: Vec<_> = window.iter().zip(residuals).filter(|(pod, _)| pod.trials > 0.0).collect();
+        if present.len() < 2 || variance <= 0.0 {
+            return;
+        }
+        let trials: f64 = present.iter().map(|(pod, _)| pod.trials).sum();
+        let mean = present.iter().map(|(pod, _)| pod.trials * pod.mean).sum::<f64>() / trials;
+        self.freedom += present.len() as f64 - 1.0;
+        self.trials += trials;
+        self.count += present.len() as f64;
+        for (pod, residuals) in present {
+            let residual = (pod.mean - mean) * (pod.trials / variance).sqrt();
             residuals.push(residual);
             self.chi_squared += residual * residual;
-            self.trials += pod.trials;
-            self.count += 1.0;
         }
-        self.freedom += present - 1.0;
     }
 }
 
-/// Standard deviation of the pods' rates over the whole history, less what dispersion within windows explains.
-fn between_pods(history: &[Vec<Tally>], pods: usize, phi: f64) -> f64 {
-    let mut totals = vec![Tally::default(); pods];
-    for window in history {
-        totals.iter_mut().zip(window).for_each(|(total, pod)| *total += *pod);
+/// Standard deviation of the pods' means over the whole history, less what dispersion within windows explains.
+fn between_pods(history: &[(Vec<Cell>, f64)], pods: usize, phi: f64) -> f64 {
+    let mut totals = vec![(0.0, 0.0, 0.0); pods];
+    for (window, variance) in history {
+        for ((sum, trials, spread), pod) in totals.iter_mut().zip(window) {
+            *sum += pod.trials * pod.mean;
+            *trials += pod.trials;
+            *spread += pod.trials * variance;
+        }
     }
-    let seen: Vec<(f64, f64)> =
-        totals.iter().filter_map(|pod| pod.rate().map(|rate| (rate, pod.trials))).collect();
+    let seen: Vec<(f64, f64)> = totals
+        .iter()
+        .filter(|(_, trials, _)| *trials > 0.0)
+        .map(|(sum, trials, spread)| (sum / trials, phi * spread / (trials * trials)))
+        .collect();
     let count = seen.len() as f64;
     if count < 2.0 {
         return 0.0;
     }
     let mean = seen.iter().map(|(rate, _)| rate).sum::<f64>() / count;
     let spread = seen.iter().map(|(rate, _)| (rate - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let chance = seen.iter().map(|(_, trials)| phi * mean * (1.0 - mean) / trials).sum::<f64>() / count;
+    let chance = seen.iter().map(|(_, chance)| chance).sum::<f64>() / count;
     (spread - chance).max(0.0).sqrt()
 }
 

@@ -1,6 +1,8 @@
 //! One test per row of the edge-case table (judge 4) that concerns counts, and the laws of a whole run.
 
 use super::*;
+use crate::judge::process::{Process, log_cap};
+use crate::judge::tally::Tally;
 use proptest::prelude::*;
 
 const MIDDAY: i64 = 1_763_993_100; // 14:05 UTC
@@ -86,7 +88,7 @@ fn row_6_an_error_counter_that_does_not_exist_yet_is_zero_errors() {
 #[test]
 fn row_7_numbers_that_are_no_counts_are_rejected_with_their_value_and_change_nothing() {
     let (mut state, _) = run(&settings(), [window(0, 33.0, 27.0)]);
-    let before = state.clone();
+    let before = state;
     for (canary, text) in [
         (arm(f64::NAN, 600.0, 1), "canary errors is NaN"),
         (arm(3.0, f64::NAN, 1), "canary requests is NaN"),
@@ -112,7 +114,7 @@ fn row_7_a_rounding_excess_is_clamped() {
 #[test]
 fn rows_15_and_29_a_window_is_never_counted_twice() {
     let (mut state, _) = run(&settings(), (0..3).map(|index| window(index, 3.0, 27.0)));
-    let before = state.clone();
+    let before = state;
     let again = look(&settings(), &mut state, &window(2, 3.0, 27.0)).unwrap_err();
     assert!(matches!(again, Rejected::Overlap { .. }));
     let half = Window { start: MIDDAY + 150, ..window(3, 3.0, 27.0) };

@@ -84,6 +84,31 @@ pub mod array {
     }
 }
 
+/// The same for a list of any length.
+pub mod list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct One(#[serde(with = "super")] f64);
+
+    /// Writes the floats.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(|value| One(*value)))
+    }
+
+    /// Reads floats.
+    ///
+    /// # Errors
+    /// When an entry is not a number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let read: Vec<One> = Vec::deserialize(from)?;
+        Ok(read.into_iter().map(|one| one.0).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::{Deserialize, Serialize};

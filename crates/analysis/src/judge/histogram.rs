@@ -95,7 +95,8 @@ impl Histogram {
         (shared.len() > 1).then(|| (self.merged(&shared), other.merged(&shared)))
     }
 
-    fn merged(&self, bounds: &[f64]) -> Self {
+    /// The histogram on fewer bounds, all of which it has; the last one is `+Inf`. Merging buckets is exact.
+    pub fn merged(&self, bounds: &[f64]) -> Self {
         let mut cells = self.bounds.iter().zip(&self.counts).peekable();
         let counts = bounds
             .iter()

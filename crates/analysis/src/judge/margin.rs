@@ -1,10 +1,8 @@
 //! Tests a difference of rates against a margin, and sums that test over windows without mixing them (judge 1.3).
 
-use super::exact;
 use super::normal::{lower_tail, upper_tail};
 use super::restricted::rates;
 use super::tally::Tally;
-use serde::{Deserialize, Serialize};
 
 /// Promote at the planned end of a step when `z` is at or below this: one-sided 5 %.
 pub const PROMOTE_Z: f64 = -1.645;
@@ -61,19 +59,15 @@ fn restricted_variance(canary: Tally, stable: Tally, (p, q): (f64, f64)) -> f64 
 
 /// Mantel-Haenszel sums of `canary - stable` over windows, each window a stratum: weight and baseline may both move
 /// during a ramp without any effect on the estimate (no Simpson's paradox).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stratified {
     /// `sum w`, `w = nC nS / (nC + nS)`.
-    #[serde(with = "exact")]
     weight: f64,
     /// `sum w d`.
-    #[serde(with = "exact")]
     shift: f64,
     /// `sum w^2 var(d)` at the margin.
-    #[serde(with = "exact")]
     variance: f64,
     /// `sum w (1/PC + 1/PS)`.
-    #[serde(with = "exact")]
     inverse_pods: f64,
 }
 
@@ -82,12 +76,36 @@ impl Stratified {
     /// `margin` the same in every window. A window with an empty arm adds nothing.
     pub fn add(&mut self, canary: Tally, stable: Tally, phi: (f64, f64), pods: (u32, u32), margin: f64) {
         let (Some(p), Some(q)) = (canary.rate(), stable.rate()) else { return };
-        let weight = canary.trials * stable.trials / (canary.trials + stable.trials);
         let (c, s) = (canary.thinned(phi.0), stable.thinned(phi.1));
+        let variance = variance_at(c, s, margin);
+        self.add_part(weight(canary.trials, stable.trials), p - q, variance, inverse_pods(pods));
+    }
+
+    /// Adds one window of any estimate: its weight, its value, its variance, and `1/PC + 1/PS`.
+    pub fn add_part(&mut self, weight: f64, value: f64, variance: f64, inverse_pods: f64) {
         self.weight += weight;
-        self.shift += weight * (p - q);
-        self.variance += weight * weight * restricted_variance(c, s, rates(c, s, margin));
-        self.inverse_pods += weight * inverse_pods(pods);
+        self.shift += weight * value;
+        self.variance += weight * weight * variance;
+        self.inverse_pods += weight * inverse_pods;
+    }
+
+    /// Variance of [`delta`](Self::delta), with what pods differ by persistently; 0 before the first window.
+    pub fn variance(&self, tau: f64) -> f64 {
+        if self.weight > 0.0 {
+            self.variance / (self.weight * self.weight) + self.pod_variance(tau)
+        } else {
+            0.0
+        }
+    }
+
+    /// Everything, as numbers to be stored.
+    pub(super) fn numbers(&self) -> [f64; 4] {
+        [self.weight, self.shift, self.variance, self.inverse_pods]
+    }
+
+    /// What [`numbers`](Self::numbers) gave.
+    pub(super) fn of_numbers([weight, shift, variance, inverse_pods]: [f64; 4]) -> Self {
+        Self { weight, shift, variance, inverse_pods }
     }
 
     /// `delta_MH = sum w d / sum w`, or `None` before the first window with both arms.
@@ -105,9 +123,19 @@ impl Stratified {
     /// before the first window with both arms, or when the variance is 0.
     pub fn z(&self, margin: f64, tau: f64) -> Option<f64> {
         let delta = self.delta()?;
-        let variance = self.variance / (self.weight * self.weight) + self.pod_variance(tau);
+        let variance = self.variance(tau);
         (variance > 0.0).then(|| (delta - margin) / variance.sqrt())
     }
+}
+
+/// Weight of a window, `nC nS / (nC + nS)`; neither arm is empty.
+pub fn weight(canary: f64, stable: f64) -> f64 {
+    canary * stable / (canary + stable)
+}
+
+/// Variance of `canary - stable` when the difference is `margin`; the counts are effective ones.
+pub fn variance_at(canary: Tally, stable: Tally, margin: f64) -> f64 {
+    restricted_variance(canary, stable, rates(canary, stable, margin))
 }
 
 /// `1/PC + 1/PS`; an unknown number of pods (0) counts as one.

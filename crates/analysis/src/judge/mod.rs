@@ -8,19 +8,27 @@
 //! be said" (an empty arm, no error at all) is always a value of its own, never a p of 1 and never a NaN.
 
 pub mod buckets;
+pub mod business;
 pub mod combine;
+pub mod course;
 pub mod difference;
 pub mod dispersion;
 pub mod error_rate;
 pub mod evidence;
 pub mod exact;
 pub mod histogram;
+pub mod latency;
+pub mod location;
+pub mod look;
 pub mod mann_whitney;
 pub mod margin;
+pub mod mean;
 pub mod normal;
+pub mod once;
 pub mod placement;
 pub mod power;
 pub mod process;
+pub mod proportion;
 pub mod quantile;
 mod reason;
 pub mod restricted;

@@ -1,6 +1,7 @@
 //! Judges a latency shift against a margin: is the canary slower than "stable slowed by the allowed factor"? (judge 1.5)
 
-use super::buckets::{placement_variance, placements};
+use super::buckets::{placement_variance, placements, spread};
+use super::dispersion::Cell;
 use super::evidence::ALTERNATIVES;
 use super::histogram::Histogram;
 
@@ -21,18 +22,25 @@ pub struct Shift {
 }
 
 /// Compares two histograms of one ladder. `null_factor` = allowed slowdown to the power kappa (1.15^0.5), `phi` =
-/// dispersion factors. `None` when an arm is empty or the ladders differ.
+/// dispersion factors, `floor` = what the null is at least (0.5 plus what pods differ by, or 0). `None` when an arm is
+/// empty or the ladders differ.
 ///
 /// `A_m = sum_k h_k (G_{k-1} + g_k / 2) / nS` with h = stable slowed by the factor; per alternative
 /// `l (A - A_m) - l^2 v / 2` with `l = (A_j - A_m) / v`.
-pub fn shift(canary: &Histogram, stable: &Histogram, null_factor: f64, phi: (f64, f64)) -> Option<Shift> {
+pub fn shift(
+    canary: &Histogram,
+    stable: &Histogram,
+    null_factor: f64,
+    phi: (f64, f64),
+    floor: f64,
+) -> Option<Shift> {
     if canary.bounds() != stable.bounds() {
         return None;
     }
     let middles = placements(stable.counts())?;
     let above = |counts: &[f64]| superiority(counts, &middles);
     let observed = above(canary.counts())?;
-    let null = above(&stable.slowed(null_factor)?)?;
+    let null = above(&stable.slowed(null_factor)?)?.max(floor);
     let variance = placement_variance(canary.counts(), stable.counts(), phi)?;
     let mut log_e = [0.0; ALTERNATIVES];
     for (log_e, step) in log_e.iter_mut().zip(STEPS) {
@@ -43,6 +51,23 @@ pub fn shift(canary: &Histogram, stable: &Histogram, null_factor: f64, phi: (f64
         }
     }
     Some(Shift { superiority: observed, null, variance, log_e })
+}
+
+/// Probability that an observation of `stable`, slowed by `factor`, exceeds one of `stable` as it is.
+pub fn slowed_superiority(stable: &Histogram, factor: f64) -> Option<f64> {
+    superiority(&stable.slowed(factor)?, &placements(stable.counts())?)
+}
+
+/// Mean mid-placement of each histogram among `all` of them together, and the variance of one placement; for the
+/// dispersion of a latency shift.
+pub fn placement_cells(pods: &[Vec<f64>]) -> Option<(Vec<Cell>, f64)> {
+    let ladder = pods.iter().map(Vec::len).max()?;
+    let all: Vec<f64> = (0..ladder).map(|k| pods.iter().filter_map(|pod| pod.get(k)).sum::<f64>()).collect();
+    let middles = placements(&all)?;
+    let cells = pods
+        .iter()
+        .map(|pod| Cell { trials: pod.iter().sum(), mean: superiority(pod, &middles).unwrap_or(0.5) });
+    Some((cells.collect(), spread(&all, &middles)))
 }
 
 /// Probability that a draw from `counts` exceeds one from the histogram with these mid-placements.
@@ -62,7 +87,7 @@ mod tests {
         let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
         let judge = |slower| {
             let canary = lognormal(&DEFAULT_LADDER, slower, 0.6, 600.0);
-            shift(&canary, &stable, 1.15f64.sqrt(), (1.5, 1.5)).unwrap()
+            shift(&canary, &stable, 1.15f64.sqrt(), (1.5, 1.5), 0.0).unwrap()
         };
         let (same, slow) = (judge(1.0), judge(1.3));
         assert!((same.superiority - 0.5).abs() < 1e-12 && same.null > 0.51);
@@ -75,7 +100,7 @@ mod tests {
         let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
         let slowed = stable.slowed(1.07 * 1.3).unwrap();
         let canary = Histogram::new(DEFAULT_LADDER.to_vec(), slowed).unwrap();
-        let seen = shift(&canary, &stable, 1.07, (1.5, 1.2)).unwrap();
+        let seen = shift(&canary, &stable, 1.07, (1.5, 1.2), 0.0).unwrap();
         let distance = seen.superiority - seen.null;
         assert!((seen.log_e[1] - distance * distance / (2.0 * seen.variance)).abs() < 1e-9, "{seen:?}");
     }
@@ -84,7 +109,7 @@ mod tests {
     fn one_bucket_says_nothing() {
         let stable = Histogram::new(vec![1.0, f64::INFINITY], vec![40.0, 0.0]).unwrap();
         let canary = Histogram::new(vec![1.0, f64::INFINITY], vec![17.0, 0.0]).unwrap();
-        let seen = shift(&canary, &stable, 1.0, (1.0, 1.0)).unwrap();
+        let seen = shift(&canary, &stable, 1.0, (1.0, 1.0), 0.0).unwrap();
         assert_eq!(seen.log_e, [0.0; 4]);
     }
 
@@ -92,8 +117,8 @@ mod tests {
     fn different_ladders_or_an_empty_arm_have_no_shift() {
         let stable = lognormal(&DEFAULT_LADDER, 1.0, 0.6, 5400.0);
         let none = Histogram::new(DEFAULT_LADDER.to_vec(), vec![0.0; 12]).unwrap();
-        assert_eq!(shift(&none, &stable, 1.07, (1.0, 1.0)), None);
+        assert_eq!(shift(&none, &stable, 1.07, (1.0, 1.0), 0.0), None);
         let other = Histogram::new(vec![1.0, f64::INFINITY], vec![1.0, 1.0]).unwrap();
-        assert_eq!(shift(&other, &stable, 1.07, (1.0, 1.0)), None);
+        assert_eq!(shift(&other, &stable, 1.07, (1.0, 1.0), 0.0), None);
     }
 }

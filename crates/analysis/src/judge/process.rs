@@ -62,6 +62,16 @@ impl Process {
         self.windows
     }
 
+    /// Everything, as numbers to be stored: the stakes and the windows.
+    pub(super) fn numbers(&self) -> ([f64; ALTERNATIVES], f64) {
+        (self.stakes, f64::from(self.windows))
+    }
+
+    /// What [`numbers`](Self::numbers) gave.
+    pub(super) fn of_numbers(stakes: [f64; ALTERNATIVES], windows: f64) -> Self {
+        Self { stakes, windows: windows as u32 }
+    }
+
     /// What has not been staked yet; depends on the number of windows alone.
     fn log_cash(&self) -> f64 {
         match self.windows {

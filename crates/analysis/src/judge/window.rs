@@ -1,5 +1,6 @@
 //! The counts of one window and the settings of one metric, and what makes either unusable.
 
+use super::course::Rule;
 use super::exact;
 use super::tally::Tally;
 use serde::{Deserialize, Serialize};
@@ -64,12 +65,7 @@ impl Window {
     /// # Errors
     /// A [`Rejected`] that shows the offending value.
     pub fn checked(self, last_end: Option<i64>) -> Result<Self, Rejected> {
-        if self.end <= self.start {
-            return Err(Rejected::Backwards { start: self.start, end: self.end });
-        }
-        if let Some(last_end) = last_end.filter(|last_end| self.start < *last_end) {
-            return Err(Rejected::Overlap { start: self.start, last_end });
-        }
+        Rejected::unless_tiling(self.start, self.end, last_end)?;
         Ok(Self {
             canary: self.canary.checked(Side::Canary)?,
             stable: self.stable.checked(Side::Stable)?,
@@ -117,6 +113,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The part that all questions of a rollout share.
+    pub fn rule(&self) -> Rule {
+        Rule { alpha: self.alpha, consecutive: self.consecutive, metrics: self.metrics }
+    }
+
     /// # Errors
     /// [`Rejected::Setting`] with the name and value of the first setting out of range.
     pub fn check(&self) -> Result<(), Rejected> {
@@ -201,6 +202,12 @@ pub enum Rejected {
         /// Seconds since 1970.
         last_end: i64,
     },
+    /// Buckets that are no ladder.
+    #[error("{side} buckets are no ladder: bounds must ascend from above 0 to +Inf, with one count each")]
+    Ladder {
+        /// Whose buckets.
+        side: Side,
+    },
     /// A setting out of its range.
     #[error("{name} is {value}, must be {range}")]
     Setting {
@@ -211,4 +218,20 @@ pub enum Rejected {
         /// What is allowed.
         range: &'static str,
     },
+}
+
+impl Rejected {
+    /// Nothing when a window from `start` to `end` may follow one that ended at `last_end`.
+    ///
+    /// # Errors
+    /// [`Rejected::Backwards`] or [`Rejected::Overlap`].
+    pub(super) fn unless_tiling(start: i64, end: i64, last_end: Option<i64>) -> Result<(), Self> {
+        if end <= start {
+            return Err(Self::Backwards { start, end });
+        }
+        match last_end.filter(|last_end| start < *last_end) {
+            Some(last_end) => Err(Self::Overlap { start, last_end }),
+            None => Ok(()),
+        }
+    }
 }

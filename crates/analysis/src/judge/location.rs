@@ -1,0 +1,132 @@
+//! Judges every question that is one estimate with a variance per window: a latency shift, the mean of a value.
+//!
+//! Per alternative the evidence of a window is `l d - l^2 v / 2`, the likelihood ratio of a normal estimate (judge 1.5);
+//! it is approximate where shares are exact, and windows need enough observations for their mean to be nearly normal.
+
+use super::course::{Course, NUMBERS, Reading, Rule};
+use super::difference::Interval;
+use super::evidence::ALTERNATIVES;
+use super::exact;
+use super::look::Look;
+use super::margin::{inverse_pods, weight};
+use super::normal::{critical, two_sided};
+use super::proportion::DISPLAY_ALPHA;
+use super::tally::Tally;
+use serde::{Deserialize, Serialize};
+
+/// One window of a question about location. Larger is worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sight {
+    /// Sum of the values (0 when it has no meaning) and number of observations of the canary.
+    pub canary: Tally,
+    /// The same of stable.
+    pub stable: Tally,
+    /// What is compared: the estimate, where it would be if nothing were worse, and at the limit.
+    pub estimate: f64,
+    /// The estimate of two equal revisions.
+    pub equal: f64,
+    /// The estimate at the limit.
+    pub limit: f64,
+    /// Variance of the estimate, with dispersion.
+    pub variance: f64,
+    /// Logarithms of the e-values.
+    pub log_e: [f64; ALTERNATIVES],
+    /// Dispersion factor of the canary.
+    pub phi: f64,
+    /// Pods of both.
+    pub pods: (u32, u32),
+}
+
+/// Everything that must survive between two looks; less than 500 bytes of JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Stored", from = "Stored")]
+pub struct State {
+    course: Course,
+    canary: Tally,
+    stable: Tally,
+    /// `sum w estimate` and `sum w`.
+    estimate: Tally,
+    last_end: Option<i64>,
+}
+
+impl State {
+    /// End of the last window taken, seconds since 1970.
+    pub(super) fn last_end(&self) -> Option<i64> {
+        self.last_end
+    }
+
+    /// Sum and number of all stable observations.
+    pub(super) fn stable(&self) -> Tally {
+        self.stable
+    }
+
+    /// Takes one window that ends at `end`; `None` is a window without information.
+    pub(super) fn take(&mut self, rule: &Rule, sight: Option<&Sight>, end: i64) {
+        self.last_end = Some(end);
+        let Some(sight) = sight else { return };
+        let weight = weight(sight.canary.trials, sight.stable.trials);
+        let reading = Reading {
+            log_e: sight.log_e,
+            excess: sight.estimate - sight.limit,
+            weight,
+            variance: sight.variance,
+            inverse_pods: inverse_pods(sight.pods),
+        };
+        self.course.take(rule, Some(&reading));
+        self.canary += sight.canary;
+        self.stable += sight.stable;
+        self.estimate += Tally::new(weight * sight.estimate, weight);
+    }
+
+    /// What is known after the window `sight`; without its line of reasons.
+    pub(super) fn report(&self, rule: &Rule, sight: Option<&Sight>, tau: f64) -> Look {
+        let reach = critical(DISPLAY_ALPHA) * self.course.variance(tau).sqrt();
+        let delta = self.estimate.rate();
+        let p = |sight: &Sight| {
+            (sight.variance > 0.0).then(|| two_sided((sight.estimate - sight.equal) / sight.variance.sqrt()))
+        };
+        Look {
+            canary: self.canary,
+            stable: self.stable,
+            delta,
+            interval: delta.map(|delta| Interval { low: delta - reach, high: delta + reach }),
+            window_delta: sight.map(|sight| sight.estimate),
+            chi2_p: sight.and_then(p),
+            phi: sight.map_or(1.0, |sight| sight.phi),
+            ..Look::of(&self.course, rule, tau, sight.map(|sight| sight.estimate - sight.limit))
+        }
+    }
+
+    /// The estimate at the limit over all windows.
+    pub(super) fn at_limit(&self) -> Option<f64> {
+        Some(self.estimate.rate()? - self.course.excess()?)
+    }
+}
+
+/// A [`State`] as lists of numbers.
+#[derive(Serialize, Deserialize)]
+struct Stored(
+    #[serde(with = "exact::array")] [f64; NUMBERS],
+    #[serde(with = "exact::array")] [f64; 6],
+    Option<i64>,
+);
+
+impl From<State> for Stored {
+    fn from(State { course, canary, stable, estimate, last_end }: State) -> Self {
+        let tallies =
+            [canary.events, canary.trials, stable.events, stable.trials, estimate.events, estimate.trials];
+        Self(course.numbers(), tallies, last_end)
+    }
+}
+
+impl From<Stored> for State {
+    fn from(Stored(course, [a, b, c, d, e, f], last_end): Stored) -> Self {
+        Self {
+            course: Course::of_numbers(course),
+            canary: Tally::new(a, b),
+            stable: Tally::new(c, d),
+            estimate: Tally::new(e, f),
+            last_end,
+        }
+    }
+}
