@@ -1,0 +1,118 @@
+//! The chart: clean, taken by an API server as it is, and serving from inside of the cluster.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serin_e2e::controller::target_binary;
+use serin_e2e::{Scene, manifest, play};
+
+/// Name and tag of the image that the tests load.
+const IMAGE: (&str, &str) = ("serin-controller", "e2e");
+
+fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/serin")
+}
+
+/// Runs a program to its end, with `input`; its output, or what it complained of.
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{program} is not on the path: run the tests with `just e2e`"))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(input.as_bytes())?;
+    }
+    let done = child.wait_with_output()?;
+    let (out, complaint) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    if !done.status.success() {
+        bail!("{program} {}: {}\n{out}{complaint}", arguments.join(" "), done.status);
+    }
+    Ok(out.into_owned())
+}
+
+fn helm(verb: &str, scene: &Scene, settings: &[&str]) -> Result<String> {
+    let chart = chart();
+    let mut arguments = vec![verb];
+    if verb != "lint" {
+        arguments.push("serin");
+    }
+    if verb != "uninstall" {
+        arguments.push(chart.to_str().unwrap_or_default());
+    }
+    arguments.extend(["--namespace", scene.namespace()]);
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", *setting]));
+    run("helm", &arguments, "")
+}
+
+mod fast {
+    use super::*;
+
+    #[test]
+    fn the_chart_is_clean_and_an_api_server_takes_it_with_every_kind_of_settings() {
+        play("chart", async |scene| {
+            let lint = helm("lint", scene, &[])?;
+            ensure!(lint.contains("0 chart(s) failed"), "{lint}");
+            for settings in [&[][..], &["controller.namespaced=true", "replicas=2"]] {
+                let objects = helm("template", scene, settings)?;
+                ensure!(objects.contains("kind: Deployment"), "{objects}");
+                let wildcards = objects.lines().filter(|line| {
+                    let line = line.trim();
+                    ["verbs:", "resources:", "apiGroups:"].iter().any(|key| line.contains(key))
+                        && line.contains('*')
+                });
+                ensure!(wildcards.count() == 0, "a role has a wildcard:\n{objects}");
+                run(
+                    "kubectl",
+                    &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"],
+                    &objects,
+                )?;
+            }
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_release_serves_from_inside_of_the_cluster_and_hands_over_when_its_leader_goes() {
+    play("chart-serves", async |scene| {
+        scene.controller.kill().await?;
+        let cluster = scene.cluster.clone();
+        let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `just e2e`")?;
+        let program = target_binary("serin-controller");
+        let image = format!("{}:{}", IMAGE.0, IMAGE.1);
+        run(&tool, &["image", &image, program.to_str().unwrap_or_default(), "--with-libs"], "")?;
+        let tag = format!("image.tag={}", IMAGE.1);
+        let settings = [tag.as_str(), "controller.namespaced=true", "replicas=2", "crds.install=false"];
+        helm("install", scene, &settings)?;
+        let key = ("apps/v1", "Deployment", "serin");
+        let both = |found: &serde_json::Value| found["status"]["readyReplicas"] == 2;
+        cluster.until_object(key, "ready twice", 120, both).await?;
+
+        let steps = "      steps:\n      - setWeight: 50\n      - pause: {}\n";
+        cluster.apply(&manifest::rollout(scene.namespace(), "v1", 2, steps)).await?;
+        cluster.until_phase("shop", "Healthy", 90).await?;
+
+        let lease = ("coordination.k8s.io/v1", "Lease", "argo-rollouts-controller-lock");
+        let holder = cluster.get(lease.0, lease.1, lease.2).await?["spec"]["holderIdentity"].clone();
+        let leader = holder
+            .as_str()
+            .and_then(|identity| identity.rsplit_once('_'))
+            .context("nobody leads")?
+            .0
+            .to_owned();
+        cluster.delete("v1", "Pod", &leader).await.with_context(|| format!("the leader {leader}"))?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        cluster.until_phase("shop", "Paused", 120).await?;
+        let other = |found: &serde_json::Value| found["spec"]["holderIdentity"] != holder;
+        cluster.until_object(lease, "held by the other", 60, other).await?;
+
+        helm("uninstall", scene, &[])?;
+        ensure!(cluster.rollout("shop").await.is_ok(), "Rollouts outlive the release");
+        Ok(())
+    });
+}
