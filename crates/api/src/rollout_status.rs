@@ -194,6 +194,9 @@ pub struct TrafficWeights {
     /// Since when routing objects show them. Serin's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<Time>,
+    /// Header and mirror routes of steps that routing objects show, by name. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_routes: Option<Vec<String>>,
 }
 
 /// The share of one destination.

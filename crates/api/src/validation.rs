@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
 
+mod managed_route;
 mod unsupported;
 
 /// One thing that is wrong with a spec: where, what stands there, and what to do.
@@ -176,6 +177,7 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     for (index, step) in canary.steps.iter().flatten().enumerate() {
         canary_step(canary, &format!("{CANARY}.steps[{index}]"), step, most, problems);
     }
+    managed_route::names(canary, problems);
     if let Some(background) = &canary.analysis {
         analysis(&format!("{CANARY}.analysis"), &background.analysis, problems);
         let steps = canary.steps.as_ref().map_or(0, Vec::len);
@@ -313,6 +315,7 @@ fn canary_step(
             ));
         }
     }
+    managed_route::step(canary, path, step, problems);
     if let Some(step) = &step.analysis {
         analysis(&format!("{path}.analysis"), step, problems);
     }

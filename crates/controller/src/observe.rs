@@ -157,7 +157,10 @@ fn reports(
     objects: &Objects,
 ) -> Vec<RouterReport> {
     let Some(backends) = backends(rollout) else { return Vec::new() };
-    let reports = routers.iter().map(|router| serin_traffic::report(router.as_ref(), &backends, objects));
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let steps = canary.and_then(|canary| canary.steps.as_deref()).unwrap_or_default();
+    let reports =
+        routers.iter().map(|router| serin_traffic::report(router.as_ref(), &backends, steps, objects));
     reports.chain(problem.map(unusable)).collect()
 }
 
@@ -176,6 +179,7 @@ fn unusable(why: String) -> RouterReport {
         refusal: Some(why),
         propagation_seconds: 0,
         confirms: false,
+        managed: Vec::new(),
     }
 }
 

@@ -153,19 +153,50 @@ impl<'w> Facts<'w> {
             agreed &= shown.is_none_or(|known| known.canary == split.canary);
             shown = Some(shown.filter(|known| known.canary >= split.canary).unwrap_or(split));
         }
-        let split = shown?.clone();
+        let mut split = shown?.clone();
+        for shown in self.splits_shown() {
+            let (headers, mirrors) = (&mut split.headers, &mut split.mirrors);
+            headers.extend(
+                shown.headers.iter().filter(|new| !headers.contains(new)).cloned().collect::<Vec<_>>(),
+            );
+            mirrors.extend(
+                shown.mirrors.iter().filter(|new| !mirrors.contains(new)).cloned().collect::<Vec<_>>(),
+            );
+        }
         Some(if agreed { Effective::Applied(split) } else { Effective::Pending(split) })
     }
 
     /// Weights of the canary that routing objects show, confirmed or not; `None` when no router can be read.
     pub(crate) fn shown(&self) -> Option<Shown> {
-        let weights = self.world.routers.iter().filter_map(|report| match &report.effective {
-            Effective::Applied(split) | Effective::Pending(split) => Some(split.canary),
-            Effective::Unknown(_) => None,
-        });
+        let weights = self.splits_shown().map(|split| split.canary);
         weights.fold(None, |shown: Option<Shown>, weight| {
             let known = shown.unwrap_or(Shown { least: weight, most: weight });
             Some(Shown { least: known.least.min(weight), most: known.most.max(weight) })
+        })
+    }
+
+    fn splits_shown(&self) -> impl Iterator<Item = &'w Split> {
+        self.world.routers.iter().filter_map(|report| match &report.effective {
+            Effective::Applied(split) | Effective::Pending(split) => Some(split),
+            Effective::Unknown(_) => None,
+        })
+    }
+
+    /// Names of managed routes that some router shows.
+    pub(crate) fn routes_shown(&self) -> impl Iterator<Item = &'w str> {
+        self.splits_shown().flat_map(Split::routes)
+    }
+
+    /// Every router that can be read shows the routes of `wish` that it can have, and no others.
+    pub(crate) fn shows_routes(&self, wish: &Split) -> bool {
+        self.world.routers.iter().all(|report| match &report.effective {
+            Effective::Applied(shown) | Effective::Pending(shown) => {
+                let has = |name: &str| shown.routes().any(|shown| shown == name);
+                let can = |name: &str| report.managed.iter().any(|managed| managed == name);
+                wish.routes().all(|name| has(name) || !can(name))
+                    && shown.routes().all(|shown| wish.routes().any(|name| name == shown))
+            }
+            Effective::Unknown(_) => true,
         })
     }
 

@@ -27,6 +27,7 @@ mod facts;
 mod field_path;
 mod gate;
 pub mod journal;
+mod managed_route;
 mod memory;
 mod phase;
 pub mod plan;

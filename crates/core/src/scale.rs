@@ -83,7 +83,7 @@ fn canary_size(facts: &Facts, memory: &Memory) -> i32 {
         return existing;
     };
     let carried = match traffic::reaches_canary(facts, memory) {
-        true => carrying(facts.limits.replicas, split.canary, facts.total),
+        true => carrying(facts.limits.replicas, split.canary, facts.total).max(split.uses_canary().into()),
         false => 0,
     };
     // A canary that the user sizes may have fewer pods than its traffic needs, and not none.

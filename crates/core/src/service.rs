@@ -93,7 +93,7 @@ fn may_select(facts: &Facts, memory: &Memory, role: Role, set: &ReplicaSet) -> b
 
 /// Every router shows that the canary gets nothing.
 fn idle(facts: &Facts) -> bool {
-    matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary == Weight(0))
+    matches!(facts.effective(), Some(Effective::Applied(split)) if !split.uses_canary())
 }
 
 /// The stable Service selects the stable revision, as far as it is known.
@@ -123,20 +123,25 @@ pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<Drai
     let split = weights::in_force(facts, memory)?;
     if facts.by_subsets() {
         let carried = [
-            (weights::behind_canary(facts, memory), split.canary),
-            (weights::behind_stable(facts, memory), split.stable()),
+            (weights::behind_canary(facts, memory), split.canary, split.uses_canary()),
+            (weights::behind_stable(facts, memory), split.stable(), split.stable().0 > 0),
         ];
         // A subset that selects no revision reaches the pods of all of them.
         let reaches = |carrier: Option<&str>| carrier.is_none_or(|carrier| carrier == hash);
-        return match carried.into_iter().find(|(carrier, weight)| weight.0 > 0 && reaches(*carrier)) {
-            Some((_, weight)) => Err((format!("weight {weight} to leave revision {hash}"), None)),
+        return match carried.into_iter().find(|(carrier, _, used)| *used && reaches(*carrier)) {
+            Some((_, Weight(0), _)) => {
+                Err((format!("header and mirror routes to leave revision {hash}"), None))
+            }
+            Some((_, weight, _)) => Err((format!("weight {weight} to leave revision {hash}"), None)),
             None => Ok(DrainPermit(())),
         };
     }
-    let carriers =
-        [(&facts.canary.canary_service, split.canary), (&facts.canary.stable_service, split.stable())];
-    for (name, weight) in carriers {
-        if let Some(name) = name.as_deref().filter(|_| weight.0 > 0) {
+    let carriers = [
+        (&facts.canary.canary_service, split.uses_canary()),
+        (&facts.canary.stable_service, split.stable().0 > 0),
+    ];
+    for (name, used) in carriers {
+        if let Some(name) = name.as_deref().filter(|_| used) {
             unselected(facts, name, hash)?;
         }
     }

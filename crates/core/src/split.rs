@@ -136,6 +136,17 @@ impl Split {
         Self::new(total, Weight(0))
     }
 
+    /// Some requests, or copies of them, go to the canary: by weight or by a route.
+    pub fn uses_canary(&self) -> bool {
+        self.canary.0 > 0 || self.routes().next().is_some()
+    }
+
+    /// Names of header and mirror routes.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().map(|route| route.name.as_str());
+        headers.chain(self.mirrors.iter().map(|route| route.name.as_str()))
+    }
+
     /// Share of stable: what the others leave.
     pub fn stable(&self) -> Weight {
         let others = self

@@ -4,6 +4,7 @@ use crate::capacity;
 use crate::dynamic;
 use crate::facts::{Change, Facts, Shown};
 use crate::gate::Gates;
+use crate::managed_route::{self, Routes};
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
 use crate::replica::carrying;
 use crate::split::{Effective, Split, Weight};
@@ -16,7 +17,8 @@ pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Op
         return None;
     }
     let weight = wanted_weight(facts, memory, gates)?;
-    Some(Split::new(facts.total, weight))
+    let Routes { headers, mirrors } = managed_route::wished(facts, memory, gates);
+    Some(Split { headers, mirrors, ..Split::new(facts.total, weight) })
 }
 
 fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {
@@ -37,7 +39,7 @@ fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Optio
 }
 
 /// Nothing goes forward while a person holds the rollout, or has to decide about an analysis.
-fn halted(facts: &Facts, memory: &Memory) -> bool {
+pub(crate) fn halted(facts: &Facts, memory: &Memory) -> bool {
     facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS)
 }
 

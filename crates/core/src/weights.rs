@@ -22,7 +22,10 @@ pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {
     };
     let before = memory.status.canary.weights.take();
     let (canary, stable) = destinations(facts, memory, &split, before.as_ref());
-    let same = before.as_ref().is_some_and(|known| known.canary == canary && known.stable == stable);
+    let managed_routes = routes(&split);
+    let same = before.as_ref().is_some_and(|known| {
+        known.canary == canary && known.stable == stable && known.managed_routes == managed_routes
+    });
     let applied_at = before.as_ref().filter(|_| same).and_then(|known| known.applied_at.clone());
     memory.weights_moved = !same;
     let known_weight = before.as_ref().map(|known| known.canary.weight);
@@ -34,7 +37,15 @@ pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {
         memory.journal.note("TrafficWeightUpdated", text);
     }
     memory.status.canary.weights =
-        Some(TrafficWeights { canary, stable, additional: None, verified, applied_at });
+        Some(TrafficWeights { canary, stable, additional: None, verified, applied_at, managed_routes });
+}
+
+/// Names of the managed routes that a split shows, for the status.
+fn routes(split: &Split) -> Option<Vec<String>> {
+    let mut names: Vec<_> = split.routes().map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    (!names.is_empty()).then_some(names)
 }
 
 /// Both destinations, with the revisions that they reach: what the Services select, else what subsets are asked for.
@@ -78,7 +89,7 @@ fn destinations(
 /// The revision that a canary subset is asked to select: another one only when no traffic can reach it any more.
 pub(crate) fn asked_of_canary(facts: &Facts, memory: &Memory) -> String {
     let reached = behind_canary(facts, memory).filter(|_| facts.by_subsets());
-    let idle = matches!(facts.effective(), Some(Effective::Applied(split)) if split.canary.0 == 0);
+    let idle = matches!(facts.effective(), Some(Effective::Applied(split)) if !split.uses_canary());
     let switches = idle && settled(facts, memory, Change::Any).is_ok();
     reached.filter(|_| !switches).unwrap_or(&facts.current_hash).to_owned()
 }
@@ -118,8 +129,9 @@ pub(crate) fn note_rest(facts: &Facts, memory: &mut Memory) {
         Some(Effective::Pending(split)) if split.reached.is_some() => Some(split),
         _ => None,
     };
-    let applied =
-        shown.is_some() && shown.map(|split| split.canary) == memory.split.as_ref().map(|wish| wish.canary);
+    let wish = memory.split.as_ref();
+    let applied = shown.is_some() && shown.map(|split| split.canary) == wish.map(|wish| wish.canary);
+    let applied = applied && wish.is_some_and(|wish| facts.shows_routes(wish));
     let rests = applied && !memory.weights_moved && memory.services.is_empty();
     if let Some(weights) = &mut memory.status.canary.weights {
         weights.applied_at =
@@ -156,7 +168,8 @@ pub(crate) fn in_force(facts: &Facts, memory: &Memory) -> Result<Split, Until> {
         Some(Effective::Unknown(why)) => return Err((format!("the router: {why}"), None)),
         None => return Err(("a report of the router".to_owned(), None)),
     };
-    if memory.split.as_ref().map(|wish| wish.canary) != Some(split.canary) {
+    let applied = |wish: &Split| wish.canary == split.canary && facts.shows_routes(wish);
+    if !memory.split.as_ref().is_some_and(applied) {
         return Err(("the router to apply the split".to_owned(), None));
     }
     match settled(facts, memory, Change::Any) {

@@ -104,6 +104,9 @@ pub struct RouterReport {
     pub propagation_seconds: i64,
     /// Whether its data plane confirms changes (object status), so that nothing need be waited for.
     pub confirms: bool,
+    /// Names of the managed routes that it adds when steps ask for them.
+    #[serde(default)]
+    pub managed: Vec<String>,
 }
 
 /// One analysis template that the Rollout names.

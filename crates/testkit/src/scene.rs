@@ -124,12 +124,22 @@ impl Scene {
             refusal: None,
             propagation_seconds: 0,
             confirms: true,
+            managed: Vec::new(),
         };
         let plugin = json!({"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}});
         self.services()
             .canary(json!({"trafficRouting": {"plugins": plugin}}))
             .edit(|world| world.routers = vec![report])
             .rest()
+    }
+
+    /// Steps may add these routes, and the routers can.
+    pub fn managed(self, names: &[&str]) -> Self {
+        let routes: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.canary(json!({"trafficRouting": {"managedRoutes": routes}})).edit(|world| {
+            world.routers.iter_mut().for_each(|router| router.managed.clone_from(&names));
+        })
     }
 
     /// The routers do not confirm; their data plane follows within `seconds`.
@@ -283,7 +293,7 @@ impl Scene {
             }
         }
         if let Some(split) = &plan.split {
-            self = self.weight(split.canary.0);
+            self = self.effective(&Effective::Applied(shown(split)));
         }
         for write in &plan.writes {
             self.number += 1;
@@ -324,6 +334,14 @@ impl Scene {
     pub fn rest(self) -> Self {
         self.settle().0
     }
+}
+
+/// A split as routers show it: of managed routes the names.
+fn shown(split: &Split) -> Split {
+    let mut shown = split.clone();
+    shown.headers.iter_mut().for_each(|route| route.matches.clear());
+    shown.mirrors.iter_mut().for_each(|route| (route.matches, route.percentage) = (Vec::new(), 100));
+    shown
 }
 
 fn set<'w>(world: &'w mut World, version: &str) -> &'w mut ReplicaSet {

@@ -59,7 +59,7 @@ impl Headers {
             Self::Exact => matches
                 .iter()
                 .any(|header| !header.header_value.as_ref().is_some_and(exact))
-                .then_some("compares headers with exact values only"),
+                .then_some("compares headers with exact values only (SetHeaderRoute match value invalid. ALB supports 'exact' value only)"),
             Self::One if names.len() > 1 => Some("can have one header route"),
             Self::One => (matches.len() > 1).then_some("looks at one header"),
         }
@@ -80,6 +80,31 @@ impl Mirrors {
     }
 }
 
+/// Names of the managed routes that a router adds: it can do all steps that add them.
+pub(crate) fn managed(steps: &[CanaryStep], can: &Capabilities) -> Vec<String> {
+    let names = header_names(steps);
+    let refused = |step: &CanaryStep| {
+        let header = step.set_header_route.as_ref().and_then(|route| can.headers.refuse(route, &names));
+        header
+            .or_else(|| step.set_mirror_route.as_ref().and_then(|route| can.mirrors.refuse(route)))
+            .is_some()
+    };
+    let named = |step: &CanaryStep| {
+        let header = step.set_header_route.as_ref().map(|route| route.name.clone());
+        header.or_else(|| step.set_mirror_route.as_ref().map(|route| route.name.clone()))
+    };
+    let all: BTreeSet<_> = steps.iter().filter_map(named).collect();
+    let lacks = |name: &String| steps.iter().any(|step| named(step).as_ref() == Some(name) && refused(step));
+    all.into_iter().filter(|name| !lacks(name)).collect()
+}
+
+/// Names of the header routes that steps add.
+fn header_names(steps: &[CanaryStep]) -> BTreeSet<&str> {
+    let headers = steps.iter().filter_map(|step| step.set_header_route.as_ref());
+    let added = headers.filter(|route| route.matches.as_ref().is_some_and(|matches| !matches.is_empty()));
+    added.map(|route| route.name.as_str()).collect()
+}
+
 /// Names of routers for which `lacks` is true.
 pub(crate) fn lacking(routers: &[Box<dyn Router>], lacks: impl Fn(&Capabilities) -> bool) -> Vec<String> {
     routers.iter().filter(|router| lacks(&router.capabilities())).map(|router| router.name()).collect()
@@ -87,9 +112,7 @@ pub(crate) fn lacking(routers: &[Box<dyn Router>], lacks: impl Fn(&Capabilities)
 
 /// Refuses what the steps ask for and no router (for weights: not every router) can do.
 pub(crate) fn beyond(steps: &[CanaryStep], routers: &[Box<dyn Router>], problems: &mut Vec<Problem>) {
-    let headers = steps.iter().filter_map(|step| step.set_header_route.as_ref());
-    let added = headers.filter(|route| route.matches.as_ref().is_some_and(|matches| !matches.is_empty()));
-    let names = added.map(|route| route.name.as_str()).collect();
+    let names = header_names(steps);
     for (index, step) in steps.iter().enumerate() {
         let path = format!("spec.strategy.canary.steps[{index}]");
         let mut refuse = |field: &str, value: Value, message: String| {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use serde_json::Value;
+use serin_api::CanaryStep;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective, Split};
 use serin_core::world::RouterReport;
 use serin_core::write::Write;
 
-use crate::capability::Capabilities;
+use crate::capability::{self, Capabilities};
 use crate::refusal::Refusal;
 
 /// What was observed of the objects that routers need. A key that is not in it has not been looked for yet.
@@ -60,16 +61,51 @@ pub trait Router: Debug + Send + Sync {
     fn release(&self, backends: &Backends, seen: &Objects) -> Vec<Write>;
 }
 
-/// What `plan` is told of a router.
-pub fn report(router: &dyn Router, backends: &Backends, seen: &Objects) -> RouterReport {
-    let Capabilities { confirms, propagation_seconds, .. } = router.capabilities();
+/// What `plan` is told of a router; `steps` are those of the Rollout.
+pub fn report(
+    router: &dyn Router,
+    backends: &Backends,
+    steps: &[CanaryStep],
+    seen: &Objects,
+) -> RouterReport {
+    let capabilities = router.capabilities();
+    let Capabilities { confirms, propagation_seconds, .. } = capabilities;
     RouterReport {
         name: router.name(),
-        effective: router.effective(backends, seen),
+        effective: managed_names(router.effective(backends, seen), &backends.managed_routes),
         refusal: router.refusal(backends, seen).map(|refusal| refusal.to_string()),
         propagation_seconds,
         confirms,
+        managed: capability::managed(steps, &capabilities),
     }
+}
+
+/// Rules that stand for one managed route, `staff` and `staff-1`, are told by its name.
+fn managed_names(effective: Effective, managed: &[String]) -> Effective {
+    let rename = |split: &mut Split| {
+        let headers = split.headers.iter_mut().map(|route| &mut route.name);
+        for name in headers.chain(split.mirrors.iter_mut().map(|route| &mut route.name)) {
+            *name = managed_name(name, managed).to_owned();
+        }
+        split.headers.dedup_by(|one, other| one.name == other.name);
+        split.mirrors.dedup_by(|one, other| one.name == other.name);
+    };
+    let mut effective = effective;
+    if let Effective::Pending(split) | Effective::Applied(split) = &mut effective {
+        rename(split);
+    }
+    effective
+}
+
+fn managed_name<'n>(name: &'n str, managed: &'n [String]) -> &'n str {
+    let numbered = |managed: &&String| {
+        let index = name.strip_prefix(managed.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        index.is_some_and(|index| index.parse::<u32>().is_ok())
+    };
+    if managed.iter().any(|managed| managed == name) {
+        return name;
+    }
+    managed.iter().find(numbered).map_or(name, String::as_str)
 }
 
 /// How one object may be read.

@@ -63,8 +63,6 @@ fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
 fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{path}.{field}");
     refuse(problems, at("experiment"), step.experiment.is_some(), "use an analysis step");
-    refuse(problems, at("setHeaderRoute"), step.set_header_route.is_some(), "use setWeight");
-    refuse(problems, at("setMirrorRoute"), step.set_mirror_route.is_some(), "use setWeight");
     refuse(problems, at("plugin"), step.plugin.is_some(), "use an analysis step");
 }
 

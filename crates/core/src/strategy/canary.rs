@@ -9,6 +9,7 @@ use crate::capacity;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
 use crate::journal::Journal;
+use crate::managed_route;
 use crate::memory::{CANARY_PAUSE_STEP, INCONCLUSIVE_ANALYSIS, Memory, last_index};
 use crate::revision;
 use crate::split::Effective;
@@ -70,8 +71,10 @@ fn step_state(
         analysis::step_verdict(facts, memory, index, gates) == StepVerdict::Successful
     } else {
         let capacity = capacity::at_desired(facts, memory, gates);
-        let weight_moves = step.set_weight.is_some();
-        capacity && (!weight_moves || traffic_in_force(facts, memory, gates))
+        let route_moves = step.set_header_route.is_some() || step.set_mirror_route.is_some();
+        capacity
+            && (step.set_weight.is_none() || traffic_in_force(facts, memory, gates))
+            && (!route_moves || managed_route::in_force(facts, memory, gates))
     };
     let done = done && !analysis::held(facts, memory, gates);
     if done { StepState::Done } else { StepState::Waiting }

@@ -15,6 +15,7 @@ mod analysis;
 mod law;
 mod replica_math;
 mod revision;
+mod route;
 mod service;
 mod status;
 mod step;

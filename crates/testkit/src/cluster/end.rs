@@ -4,6 +4,7 @@ use serin_api::RolloutStatus;
 
 use super::Cluster;
 use super::pod::image;
+use super::truth::Asked;
 use crate::digest::gates;
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
@@ -60,8 +61,8 @@ fn carried_by(cluster: &Cluster, hash: &str, complain: &mut impl FnMut(String)) 
             complain(format!("{} sends {} to {:?} instead of {hash}", flow.name, flow.weight, flow.hash));
         }
     }
-    if cluster.truth.flowing.iter().any(|weight| *weight > 0) {
-        complain(format!("the canary has weights {:?}", cluster.truth.flowing));
+    if cluster.truth.flowing.iter().any(|asked| *asked != Asked::default()) {
+        complain(format!("the canary has {:?}", cluster.truth.flowing));
     }
     for name in [CANARY_SERVICE, STABLE_SERVICE] {
         let service = cluster.truth.world.services.get(name).and_then(|seen| seen.fresh());

@@ -11,7 +11,7 @@ use serin_core::{Plan, plan};
 use super::Cluster;
 use super::pod::image;
 use super::traffic::Flow;
-use super::truth::Object;
+use super::truth::{Asked, Object};
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// What is remembered to judge the next moment, and what was found.
@@ -21,8 +21,8 @@ pub(crate) struct Laws {
     pub(crate) violations: Vec<String>,
     flows: BTreeMap<String, (Flow, i32)>,
     services: BTreeMap<String, (Option<String>, i32)>,
-    /// Weights of the routes since a plan has known of the abort.
-    aborted: Option<Vec<u32>>,
+    /// What the routes ask for since a plan has known of the abort.
+    aborted: Option<Vec<Asked>>,
 }
 
 impl Cluster {
@@ -115,20 +115,21 @@ impl Cluster {
     pub(super) fn abort_is_known(&mut self) {
         let aborted = self.truth.world.rollout.status.as_ref().is_some_and(|status| status.abort);
         if aborted && self.laws.aborted.is_none() {
-            self.laws.aborted = Some(self.truth.routes.iter().map(|route| route.weight).collect());
+            self.laws.aborted = Some(self.truth.routes.iter().map(|route| route.asked).collect());
         }
     }
 
-    /// (d) After an abort the weight of the canary never rises.
+    /// (d) After an abort the traffic of the canary never rises.
     fn judge_abort(&mut self) {
         let status = self.truth.world.rollout.status.clone().unwrap_or_default();
         if !status.abort || status.promote_full {
             self.laws.aborted = None;
         }
         let Some(known) = self.laws.aborted.clone() else { return };
-        let now: Vec<u32> = self.truth.routes.iter().map(|route| route.weight).collect();
-        if now.iter().zip(&known).any(|(now, known)| now > known) {
-            self.violation(format!("the weight of the canary rose after an abort: {known:?} to {now:?}"));
+        let now: Vec<_> = self.truth.routes.iter().map(|route| route.asked).collect();
+        let rises = |(now, known): (&Asked, &Asked)| now.weight > known.weight || now.staff && !known.staff;
+        if now.iter().zip(&known).any(rises) {
+            self.violation(format!("the traffic of the canary rose after an abort: {known:?} to {now:?}"));
         }
         self.laws.aborted = Some(now);
     }

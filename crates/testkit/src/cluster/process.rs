@@ -10,8 +10,8 @@ use serin_core::world::{World, WriteRefusal};
 use serin_core::write::Write;
 use serin_core::{Plan, plan};
 
-use super::traffic::Turn;
-use super::truth::{Key, Kind, Object};
+use super::traffic::{STAFF, Turn};
+use super::truth::{Asked, Key, Kind, Object};
 use super::{Cluster, Event};
 use crate::digest;
 
@@ -194,10 +194,10 @@ impl Cluster {
     fn turns(&self, world: &World, decided: &Plan) -> Vec<Turn> {
         let Some(split) = &decided.split else { return Vec::new() };
         let mut turns = Vec::new();
-        let mut weight = split.canary.0;
+        let mut asked = Asked { weight: split.canary.0, staff: split.routes().any(|name| name == STAFF) };
         let shown = |index: usize| match self.process.cache.get(&Key::new(Kind::Route, index.to_string())) {
             Some((version, object)) => match object.as_ref() {
-                Object::Route(route) => Some((*version, route.weight)),
+                Object::Route(route) => Some((*version, route.asked)),
                 _ => None,
             },
             None => None,
@@ -208,7 +208,7 @@ impl Cluster {
         {
             let routes = 0..self.truth.routes.len();
             let idle = routes.clone().all(|index| {
-                shown(index).is_some_and(|(_, weight)| weight == 0)
+                shown(index).is_some_and(|(_, asked)| asked == Asked::default())
                     && !self.stale(&Key::new(Kind::Route, index.to_string()))
             });
             let canary = Some(decided.canary_hash.clone()).filter(|hash| idle && *hash != rule.canary);
@@ -217,16 +217,18 @@ impl Cluster {
                 turns.push(Turn::Rule { canary, stable: decided.stable_hash.clone() });
             }
             if rule.canary != decided.canary_hash || self.stale(&rule_key) {
-                weight = weight.min(routes.filter_map(shown).map(|(_, weight)| weight).min().unwrap_or(0));
+                let shown: Vec<_> = routes.filter_map(shown).map(|(_, asked)| asked).collect();
+                asked.weight = asked.weight.min(shown.iter().map(|asked| asked.weight).min().unwrap_or(0));
+                asked.staff &= shown.iter().all(|asked| asked.staff);
             }
         }
         for index in 0..world.routers.len() {
             let fresh = !self.stale(&Key::new(Kind::Route, index.to_string()));
             if let Some((seen, shown)) =
                 shown(index).filter(|_| fresh && !self.process.blind_routes.contains(&index))
-                && shown != weight
+                && shown != asked
             {
-                turns.push(Turn::Weight { route: index, seen, weight });
+                turns.push(Turn::Route { route: index, seen, asked });
             }
         }
         turns

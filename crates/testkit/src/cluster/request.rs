@@ -72,7 +72,7 @@ impl Cluster {
             }
             Act::Route(turn) => {
                 let key = match turn {
-                    Turn::Weight { route, .. } => Key::new(Kind::Route, route.to_string()),
+                    Turn::Route { route, .. } => Key::new(Kind::Route, route.to_string()),
                     Turn::Rule { .. } => Key::new(Kind::Rule, ""),
                 };
                 match self.write_route(turn) {

@@ -5,6 +5,7 @@ use serin_core::seen::Seen;
 use serin_core::world::Service;
 
 use super::command::Command;
+use super::traffic::STAFF;
 use super::truth::{KINDS, Kind, Truth};
 use super::{Cluster, Event, Laws, Process};
 use crate::scene::{self, CANARY_SERVICE, STABLE_SERVICE, Scene, template};
@@ -118,7 +119,7 @@ fn weather(chance: &mut Seed, canary: &Value) -> Weather {
 
 fn steps(chance: &mut Seed, routed: bool) -> Value {
     let count = chance.between(0, 5);
-    let kinds = if routed { 8 } else { 6 };
+    let kinds = if routed { 9 } else { 6 };
     let mut weight = 0;
     let steps = (0..count).map(|_| match chance.between(0, kinds) {
         0..=2 => {
@@ -130,6 +131,10 @@ fn steps(chance: &mut Seed, routed: bool) -> Value {
         5 => json!({"pause": {"duration": format!("{}s", chance.between(1, 20))}}),
         6 => json!({"analysis": {"templates": [{"templateName": "errors"}]}}),
         7 => json!({"setCanaryScale": {"replicas": chance.between(0, 4)}}),
+        8 => match chance.chance(80) {
+            true => json!({"setHeaderRoute": {"name": STAFF, "match": [{"headerName": "x", "headerValue": {"exact": "y"}}]}}),
+            false => json!({"setHeaderRoute": {"name": STAFF}}),
+        },
         _ => match chance.chance(50) {
             true => json!({"setCanaryScale": {"matchTrafficWeight": true}}),
             false => json!({"setCanaryScale": {"weight": chance.between(0, 100)}}),
@@ -174,6 +179,7 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
         }}),
         _ => json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}}}),
     };
+    canary["trafficRouting"]["managedRoutes"] = json!([{"name": STAFF}]);
     for field in ["scaleDownDelaySeconds", "abortScaleDownDelaySeconds"] {
         if let Some(seconds) = chance.pick(&[None, Some(0), Some(5)]) {
             canary[field] = json!(seconds);

@@ -1,13 +1,16 @@
 //! Plays the routers and their data plane: weights and selectors take their time to be followed.
 
 use serin_api::label;
-use serin_core::split::{Effective, Reached, Split, Weight};
+use serin_core::split::{Effective, HeaderRoute, Reached, Split, Weight};
 use serin_core::strategy::ServiceTarget;
 use serin_core::world::RouterReport;
 
-use super::truth::{Key, Kind, Route, Rule};
+use super::truth::{Asked, Key, Kind, Route, Rule};
 use super::{Cluster, Event};
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
+
+/// The header route that steps may add.
+pub(crate) const STAFF: &str = "staff";
 
 /// A share of traffic in the data plane, and whom it reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub(crate) struct Flow {
 /// What the data plane follows.
 #[derive(Clone, Debug)]
 pub(crate) enum Followed {
-    Weight(usize, u32, u64),
+    Route(usize, Asked, u64),
     Endpoints(Option<String>),
     Rule(Rule),
 }
@@ -30,7 +33,7 @@ pub(crate) enum Followed {
 /// What is written to routing objects, of one kind at a time.
 #[derive(Clone, Debug)]
 pub(crate) enum Turn {
-    Weight { route: usize, seen: u64, weight: u32 },
+    Route { route: usize, seen: u64, asked: Asked },
     Rule { canary: Option<String>, stable: String },
 }
 
@@ -38,9 +41,14 @@ impl Cluster {
     /// Every share of traffic that the data plane sends now.
     pub(super) fn flows(&self) -> Vec<Flow> {
         let mut flows = Vec::new();
-        for (index, weight) in self.truth.flowing.iter().enumerate() {
-            let shares = [(true, CANARY_SERVICE, *weight), (false, STABLE_SERVICE, 100 - weight)];
-            for (canary, service, weight) in shares {
+        for (index, Asked { weight, staff }) in self.truth.flowing.iter().copied().enumerate() {
+            let shares = [
+                ("weight", CANARY_SERVICE, weight),
+                ("weight", STABLE_SERVICE, 100 - weight),
+                ("header", CANARY_SERVICE, u32::from(staff)),
+            ];
+            for (by, service, weight) in shares {
+                let canary = service == CANARY_SERVICE;
                 let hash = if self.truth.rule.is_some() {
                     let rule = &self.truth.ruling;
                     let hash = if canary { &rule.canary } else { &rule.stable };
@@ -50,7 +58,12 @@ impl Cluster {
                 };
                 // A Service that somebody deleted reaches nobody: not our doing.
                 let Some(hash) = hash else { continue };
-                flows.push(Flow { name: format!("route {index} to {service}"), canary, weight, hash });
+                flows.push(Flow {
+                    name: format!("route {index} by {by} to {service}"),
+                    canary,
+                    weight,
+                    hash,
+                });
             }
         }
         flows
@@ -64,7 +77,9 @@ impl Cluster {
         stale: bool,
         rule: Option<(&Rule, bool)>,
     ) -> RouterReport {
-        let mut split = Split::new(Weight(100), Weight(seen.weight));
+        let Asked { weight, staff } = seen.asked;
+        let mut split = Split::new(Weight(100), Weight(weight));
+        split.headers.extend(staff.then(|| HeaderRoute { name: STAFF.to_owned(), matches: Vec::new() }));
         split.reached =
             rule.map(|(rule, _)| Reached { canary: rule.canary.clone(), stable: rule.stable.clone() });
         let mut pending = stale || (self.weather.confirms && seen.confirmed < seen.generation);
@@ -72,8 +87,8 @@ impl Cluster {
             let status = self.cached_rollout().and_then(|rollout| rollout.status.clone()).unwrap_or_default();
             let stable = status.stable_rs.unwrap_or_default();
             pending |= stale
-                || (seen.weight > 0 && rule.canary != status.current_pod_hash)
-                || (seen.weight < 100 && !stable.is_empty() && rule.stable != stable);
+                || ((weight > 0 || staff) && rule.canary != status.current_pod_hash)
+                || (weight < 100 && !stable.is_empty() && rule.stable != stable);
         }
         let effective = if self.process.blind_routes.contains(&index) {
             Effective::Unknown("it does not answer".to_owned())
@@ -88,6 +103,7 @@ impl Cluster {
             refusal: None,
             propagation_seconds: self.weather.bound,
             confirms: self.weather.confirms,
+            managed: vec![STAFF.to_owned()],
         }
     }
 
@@ -108,18 +124,18 @@ impl Cluster {
     /// Writes a routing object, when it is as the process saw it. `None` when there is nothing to change.
     pub(super) fn write_route(&mut self, turn: &Turn) -> Option<bool> {
         match turn {
-            Turn::Weight { route, seen, weight } => {
+            Turn::Route { route, seen, asked } => {
                 let key = Key::new(Kind::Route, route.to_string());
                 let found = self.truth.routes.get_mut(*route)?;
-                if found.weight == *weight {
+                if found.asked == *asked {
                     return None;
                 }
                 if self.truth.versions.get(&key) != Some(seen) {
                     return Some(false);
                 }
-                (found.weight, found.generation) = (*weight, found.generation + 1);
+                (found.asked, found.generation) = (*asked, found.generation + 1);
                 let generation = found.generation;
-                self.follow_later(key, Followed::Weight(*route, *weight, generation));
+                self.follow_later(key, Followed::Route(*route, *asked, generation));
             }
             Turn::Rule { canary, stable } => {
                 let mut wanted = self.truth.rule.clone()?;
@@ -151,9 +167,9 @@ impl Cluster {
             return;
         }
         match what {
-            Followed::Weight(index, weight, generation) => {
+            Followed::Route(index, asked, generation) => {
                 if let Some(flowing) = self.truth.flowing.get_mut(index) {
-                    *flowing = weight;
+                    *flowing = asked;
                 }
                 if self.weather.confirms {
                     let lag = self.chance.between(1, 2_000);

@@ -41,10 +41,18 @@ impl Key {
     }
 }
 
-/// A routing object: one weight, and whether the gateway says that it follows.
+/// What a routing object asks for and the data plane follows: a weight for the canary, and whether it also gets the
+/// requests of the header route `staff`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) weight: u32,
+    pub(crate) staff: bool,
+}
+
+/// A routing object, and whether the gateway says that it follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
-    pub(crate) weight: u32,
+    pub(crate) asked: Asked,
     pub(crate) generation: u64,
     pub(crate) confirmed: u64,
 }
@@ -89,8 +97,8 @@ pub(crate) struct Truth {
     pub(crate) world: World,
     pub(crate) routes: Vec<Route>,
     pub(crate) rule: Option<Rule>,
-    /// Weights in force in the data plane, by route.
-    pub(crate) flowing: Vec<u32>,
+    /// What is in force in the data plane, by route.
+    pub(crate) flowing: Vec<Asked>,
     /// The newest change that the data plane follows, by what is followed.
     pub(crate) followed: BTreeMap<Key, u64>,
     /// Subsets in force in the data plane.
@@ -113,12 +121,12 @@ pub(crate) struct Truth {
 
 impl Truth {
     pub(crate) fn new(world: World, routes: usize, subsets: bool) -> Self {
-        let route = Route { weight: 0, generation: 1, confirmed: 1 };
+        let route = Route { asked: Asked::default(), generation: 1, confirmed: 1 };
         let mut truth = Self {
             world,
             routes: vec![route; routes],
             rule: subsets.then(Rule::default),
-            flowing: vec![0; routes],
+            flowing: vec![Asked::default(); routes],
             followed: BTreeMap::new(),
             ruling: Rule::default(),
             endpoints: BTreeMap::new(),

@@ -172,13 +172,44 @@ fn a_report_says_what_is_unknown_and_why_nothing_can_be_done() {
         routers(&rollout, &ApiVersions { istio: "v1beta1".to_owned(), ..ApiVersions::default() }).unwrap();
     let key = ObjectKey::new("networking.istio.io", "v1beta1", "VirtualService", "shop", "web");
     assert_eq!(routers[0].needs(), std::slice::from_ref(&key));
-    let said = |seen: &Objects| report(routers[0].as_ref(), &backends(&rollout, "v2", "v1").unwrap(), seen);
-    let RouterReport { name, effective, refusal, propagation_seconds, confirms } = said(&Objects::new());
-    assert_eq!((name.as_str(), refusal), ("VirtualService shop/web", None));
+    let said =
+        |seen: &Objects| report(routers[0].as_ref(), &backends(&rollout, "v2", "v1").unwrap(), &[], seen);
+    let RouterReport { name, effective, refusal, propagation_seconds, confirms, managed } =
+        said(&Objects::new());
+    assert_eq!((name.as_str(), refusal, managed.len()), ("VirtualService shop/web", None, 0));
     assert_eq!(effective, Effective::Unknown("VirtualService shop/web has not been read yet".to_owned()));
     assert!(!confirms && propagation_seconds > 0);
     let absent = said(&Objects::from([(key, Seen::Absent)]));
     assert!(absent.refusal.unwrap().contains("VirtualService \"web\" not found in namespace \"shop\""));
+}
+
+#[test]
+fn a_report_names_the_managed_routes_that_the_router_adds_and_that_it_shows() {
+    let header = |name: &str, kind: &str| json!({"setHeaderRoute": {"name": name, "match": [{"headerName": "x", "headerValue": {kind: "y"}}]}});
+    let steps = json!([
+        header("staff", "exact"), header("guest", "exact"), header("guest", "prefix"),
+        {"setMirrorRoute": {"name": "copy", "match": [{}]}}, {"setHeaderRoute": {"name": "staff"}},
+    ]);
+    let managed = json!([{"name": "staff"}, {"name": "guest"}, {"name": "copy"}]);
+    let routing = json!({"istio": {"virtualService": {"name": "web", "routes": ["a", "b"]}}, "alb": {"ingress": "web"}, "managedRoutes": managed});
+    let rollout = rollout(json!({"trafficRouting": routing, "steps": steps}));
+    let steps = rollout.spec.strategy.as_ref().unwrap().canary.as_ref().unwrap().steps.as_deref().unwrap();
+    let routers = routers(&rollout, &ApiVersions::default()).unwrap();
+    let backends = backends(&rollout, "v2", "v1").unwrap();
+    let said = |index: usize, seen: &Objects| report(routers[index].as_ref(), &backends, steps, seen);
+    assert_eq!(said(0, &Objects::new()).managed, ["copy", "guest", "staff"], "Istio can all");
+    assert_eq!(said(1, &Objects::new()).managed, ["staff"], "ALB knows exact values, and no mirrors");
+
+    let to = |name: &str, hosts: Value| json!({"name": name, "route": hosts});
+    let both = json!([{"destination": {"host": "web-stable"}, "weight": 100}, {"destination": {"host": "web-canary"}, "weight": 0}]);
+    let canary = json!([{"destination": {"host": "web-canary"}, "weight": 100}]);
+    let http = [to("staff", canary.clone()), to("staff-1", canary), to("a", both.clone()), to("b", both)];
+    let service = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"http": http}});
+    let key = ObjectKey::new("networking.istio.io", "v1", "VirtualService", "shop", "web");
+    let Effective::Applied(split) = said(0, &Objects::from([(key, Seen::Fresh(service))])).effective else {
+        panic!("it is read")
+    };
+    assert_eq!(split.routes().collect::<Vec<_>>(), ["staff"], "both copies are the one route of the step");
 }
 
 /// Applies a release and gives the object after it, without its version.
