@@ -88,7 +88,15 @@ fn canary_size(facts: &Facts, memory: &Memory) -> i32 {
     };
     // A canary that the user sizes may have fewer pods than its traffic needs, and not none.
     let least = if capacity::explicit_scale(facts, memory).is_some() { carried.min(1) } else { carried };
+    let least = least.saturating_add(carried_for_stable(facts, memory, &split));
     wanted.max(least.max(shared(facts, &split)).min(existing))
+}
+
+/// Pods that the share of stable needs while its Service still selects this revision: an undo that came before the Service
+/// had followed the last promotion.
+fn carried_for_stable(facts: &Facts, memory: &Memory, split: &Split) -> i32 {
+    let selected = weights::behind_stable(facts, memory) == Some(&facts.current_hash);
+    if selected { carrying(facts.limits.replicas, split.stable(), facts.total) } else { 0 }
 }
 
 /// Pods of the canary that serve for stable: a Service that selects no revision yet reaches the pods of all, and together

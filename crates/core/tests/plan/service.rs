@@ -96,3 +96,16 @@ fn pods_stay_while_traffic_may_reach_them() {
     let moved = last.selects(STABLE_SERVICE, "v2").selects(CANARY_SERVICE, "v2");
     assert_eq!(scaled(&moved.plan()), sizes([("v1", 0)]), "until the Service has moved");
 }
+
+#[test]
+fn a_revision_that_the_stable_service_still_selects_keeps_its_pods_in_an_undo() {
+    // v2 was promoted and has no ready pod, so the stable Service still leads 89 parts of the traffic to v1.
+    let scene = base().routed().steps(json!([{"pause": {}}, {"setWeight": 11}])).rolling("v2", 4);
+    let promoted = scene.status(|status| status.stable_rs = Some("v2".to_owned())).pods("v2", 4, 0);
+    let scene = promoted.selects(CANARY_SERVICE, "v2").weight(11).pods("v1", 4, 4).fold();
+    let undone = scene.update("v1").fold().fold();
+    let canary = |scene: &Scene| scaled(&scene.plan()).get("shop-v1").copied();
+    assert_eq!(canary(&undone), None);
+    let followed = undone.pods("v2", 4, 4).selects(STABLE_SERVICE, "v2").weight(0);
+    assert_eq!(canary(&followed.fold().fold()), Some(0));
+}
