@@ -7,11 +7,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::verb::set_image::NewImage;
 
+mod verify;
+
+pub use verify::{HttpArguments, VerifyVerb};
+
 /// Exit codes, shown below the help.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or so already; status: Healthy
-  1  status: Degraded; lint: problems found
+  1  status: Degraded; lint: problems found; verify: a limit was broken
   2  refused, wrong usage, or the cluster could not be asked
   3  status: timed out
   4  status --watch=false: Progressing or Paused";
@@ -77,6 +81,9 @@ pub enum Verb {
     /// Check manifests without a cluster: validation, unknown fields, types.
     #[command(after_help = EXIT_CODES)]
     Lint(LintArguments),
+    /// Check a service from outside, without a Rollout; for pipelines.
+    #[command(subcommand)]
+    Verify(VerifyVerb),
     /// Print the version.
     Version(VersionArguments),
     /// Print a completion script, for example: kubectl serin completion bash.

@@ -12,6 +12,7 @@ pub mod retry;
 pub mod set_image;
 mod status;
 pub mod undo;
+mod verify;
 mod version;
 
 use clap::CommandFactory;
@@ -33,6 +34,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let paint = print::paint(cli.no_color);
     match &cli.verb {
         Verb::Lint(arguments) => return lint::run(arguments, paint),
+        Verb::Verify(verb) => return verify::run(verb, paint).await,
         Verb::Version(arguments) => return version::run(arguments),
         Verb::Completion { shell } => return completion(*shell),
         _ => {}
@@ -44,7 +46,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(arguments) => list::run(cluster, arguments, paint).await,
         Verb::Status(arguments) => status::run(cluster, arguments).await,
         Verb::Explain(arguments) => explain::run(cluster, arguments, paint).await,
-        Verb::Lint(_) | Verb::Version(_) | Verb::Completion { .. } => Ok(()),
+        Verb::Lint(_) | Verb::Verify(_) | Verb::Version(_) | Verb::Completion { .. } => Ok(()),
         changing => change(cluster, changing).await,
     }
 }
