@@ -15,7 +15,12 @@ impl StatusPatch {
     /// When one of them cannot be written as JSON.
     pub fn between<T: Serialize>(old: &T, new: &T, version: &str) -> Result<Option<Self>, serde_json::Error> {
         let difference = merge_patch(&serde_json::to_value(old)?, &serde_json::to_value(new)?);
-        Ok(difference.map(|status| Self(json!({"metadata": {"resourceVersion": version}, "status": status}))))
+        Ok(difference.map(|status| Self::of(&status, version)))
+    }
+
+    /// The patch that changes these `fields` of a status, given as JSON.
+    pub fn of(fields: &Value, version: &str) -> Self {
+        Self(json!({"metadata": {"resourceVersion": version}, "status": fields}))
     }
 
     /// The body of the request.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use kube::{Client, Resource};
+use serde_json::Value;
 use serin_analysis::secret::{SecretText, Secrets};
 use serin_api::label;
 use serin_core::seen::{ObjectKey, Seen};
@@ -55,6 +56,17 @@ impl Reader {
             Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
         let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
         Ok(found.is_none_or(|found| found.meta().deletion_timestamp.is_some()))
+    }
+
+    /// A Rollout as it is, whatever is in it; `None` when it is not there.
+    ///
+    /// # Errors
+    /// What the API server said, or why it could not be asked.
+    pub async fn raw(&self, rollout: &Name) -> Result<Option<Value>, String> {
+        let api: Api<Raw> =
+            Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
+        let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
+        Ok(found.map(|found| found.json))
     }
 
     /// Whether the name of a ReplicaSet that exists already belongs to somebody else than the Rollout with this uid. One

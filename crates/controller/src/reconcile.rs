@@ -7,9 +7,9 @@ use std::time::Duration;
 use serin_core::Plan;
 use tokio::time::Instant;
 
-use crate::announce::{Announcer, reference};
+use crate::announce::Announcer;
 use crate::cache::Kept;
-use crate::caches::{Caches, kind};
+use crate::caches::Caches;
 use crate::denial::Denials;
 use crate::difference::StatusPatch;
 use crate::failure::{Class, Failure};
@@ -24,6 +24,7 @@ use crate::tally::{Subject, Tally};
 
 mod act;
 mod part;
+mod unreadable;
 
 /// How soon to look again when something could not be read.
 const BLIND_WAKE: Duration = Duration::from_secs(15);
@@ -58,7 +59,7 @@ enum Observed {
     Scene(Box<Scene>),
     Behind(Option<Instant>),
     Gone,
-    Nothing,
+    Unreadable(Arc<Kept<RolloutSight>>, String),
 }
 
 impl Rollouts {
@@ -79,7 +80,7 @@ impl Rollouts {
             Observed::Scene(scene) => self.carry_on(name, &scene).await,
             Observed::Behind(until) => until,
             Observed::Gone => self.part(name).await,
-            Observed::Nothing => None,
+            Observed::Unreadable(kept, why) => self.tell_unreadable(name, &kept, &why).await,
         }
     }
 
@@ -105,8 +106,8 @@ impl Rollouts {
         let read = match &kept.value {
             Ok(read) => read,
             Err(why) => {
-                self.tell_unreadable(name, &kept.uid, &kept.version, why);
-                return Observed::Nothing;
+                let why = why.clone();
+                return Observed::Unreadable(kept, why);
             }
         };
         let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
@@ -133,23 +134,6 @@ impl Rollouts {
         self.caches.follow(name, &[]);
         self.recall().remove(name);
         self.tally.forget(Subject::Rollout, name);
-    }
-
-    /// Says once that a Rollout cannot be read. Its status is left alone: nobody knows what is in it.
-    fn tell_unreadable(&self, name: &Name, uid: &str, version: &str, why: &str) {
-        let mut recalls = self.recall();
-        let recall = recalls.entry(name.clone()).or_default();
-        if recall.unreadable.as_deref() == Some(why) {
-            return;
-        }
-        recall.unreadable = Some(why.to_owned());
-        let event = serin_core::journal::Event {
-            severity: serin_core::journal::Severity::Warning,
-            reason: "InvalidSpec".to_owned(),
-            message: format!("The Rollout \"{}\" cannot be read: {why}", name.name),
-            write: None,
-        };
-        self.announcer.tell(Subject::Rollout, &reference(&kind::rollout(), name, uid, version), event);
     }
 
     fn plan(&self, scene: &Scene) -> Plan {

@@ -207,7 +207,7 @@ pub fn templates() -> Sight<TemplateSight> {
     Sight::new(
         |raw| {
             let spec = raw.json.get("spec").cloned().unwrap_or_default();
-            serde_json::from_value(spec).map_err(|error| error.to_string())
+            decode(spec)
         },
         |sight: &TemplateSight| {
             let nested = sight.iter().flat_map(|spec| spec.templates.iter().flatten());
@@ -243,5 +243,10 @@ fn read<T: DeserializeOwned>(raw: Raw) -> Result<T, String> {
     if let Some(annotations) = json.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.remove(label::LAST_APPLIED);
     }
-    serde_json::from_value(json).map_err(|error| error.to_string())
+    decode(json)
+}
+
+/// Reads JSON into a type; the path of the field is in front of what is wrong with it.
+fn decode<T: DeserializeOwned>(json: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(json).map_err(|error| error.to_string())
 }

@@ -45,6 +45,7 @@ pub mod strategy;
 mod template;
 mod time;
 mod traffic;
+pub mod unreadable;
 mod weights;
 pub mod world;
 pub mod write;

@@ -233,6 +233,13 @@ fn one_malformed_object_does_not_stop_the_others() {
                 found["status"]["message"].as_str().is_some_and(|message| message.contains("InvalidSpec"))
             })
             .await?;
+        // The API server takes the last second of the year 9999, and no calendar of ours goes that far.
+        cluster.merge_status("shop", json!({"abortedAt": "9999-12-31T23:59:59Z"})).await?;
+        let unread = cluster.until_phase("shop", "Degraded", 20).await?;
+        let message = unread["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("cannot be read: ") && message.contains("status.abortedAt: "), "{message}");
+        cluster.merge_status("shop", json!({"abortedAt": null})).await?;
+        cluster.until_phase("shop", "Healthy", 60).await?;
         Ok(())
     });
 }
