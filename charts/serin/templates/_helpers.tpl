@@ -56,6 +56,13 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 - apiGroups: [""]
   resources: [services]
   verbs: [list, watch, patch]
+# Pods are listed and evicted for spec.restartAt, and patched for canaryMetadata and its like.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, patch]
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]

@@ -11,6 +11,8 @@ pub enum Class {
     Stale,
     /// The API server could not answer: the same again, later.
     Transient,
+    /// A disruption budget says not now: said in a gate, tried again soon.
+    Withheld,
     /// The API server refuses, and repeating does not cure it: said in a condition, tried again slowly.
     Denied,
     /// A mistake of this program: said loudly, tried again slowly.
@@ -23,6 +25,7 @@ impl Class {
         match self {
             Self::Stale => "stale",
             Self::Transient => "transient",
+            Self::Withheld => "withheld",
             Self::Denied => "denied",
             Self::Broken => "broken",
         }
@@ -36,6 +39,14 @@ pub enum Failure {
     #[error("{object}: {}", text(.status))]
     Answered {
         /// What was written.
+        object: ObjectKey,
+        /// What it said.
+        status: Box<kube::core::Status>,
+    },
+    /// The API server does not evict a pod now, because of a disruption budget.
+    #[error("{object}: {}", text(.status))]
+    Withheld {
+        /// The pod.
         object: ObjectKey,
         /// What it said.
         status: Box<kube::core::Status>,
@@ -80,6 +91,16 @@ pub enum Failure {
     },
 }
 
+/// What was said, with the budget that says it.
+fn budget_or_text(status: &kube::core::Status) -> String {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let budget = causes.into_iter().find(|cause| cause.reason == "DisruptionBudget");
+    match budget {
+        Some(cause) if !cause.message.is_empty() => format!("{} {}", text(status), cause.message),
+        _ => text(status).to_owned(),
+    }
+}
+
 fn text(status: &kube::core::Status) -> &str {
     if status.message.is_empty() { &status.reason } else { &status.message }
 }
@@ -104,6 +125,7 @@ impl Failure {
     pub fn class(&self) -> Class {
         match self {
             Self::Answered { status, .. } => class_of(status),
+            Self::Withheld { .. } => Class::Withheld,
             Self::Silent { .. } | Self::Unreachable { .. } | Self::NotLeading { .. } => Class::Transient,
             Self::Unguarded { .. } | Self::Unsendable { .. } => Class::Broken,
         }
@@ -124,7 +146,7 @@ impl Failure {
     /// What the API server said, for people.
     pub fn message(&self) -> String {
         match self {
-            Self::Answered { status, .. } => text(status).to_owned(),
+            Self::Answered { status, .. } | Self::Withheld { status, .. } => budget_or_text(status),
             other => other.to_string(),
         }
     }

@@ -64,6 +64,7 @@ pub fn scene(
         templates: templates(caches, &name.namespace, &read.templates),
         analysis_runs: runs(caches, &kept.uid),
         refusals,
+        pods: BTreeMap::new(),
     };
     Scene {
         key: kind::rollout().key(name),

@@ -17,6 +17,7 @@ fn bounds(class: Class) -> (Duration, Duration) {
     let (first, longest) = match class {
         Class::Stale => (50, 5_000),
         Class::Transient => (500, 60_000),
+        Class::Withheld => (3_000, 15_000),
         Class::Denied => (5_000, 300_000),
         Class::Broken => (30_000, 600_000),
     };
@@ -58,13 +59,14 @@ impl Tries {
 
 /// A failure that is more than somebody else having been faster.
 pub fn lasting(failures: &[Failure]) -> bool {
-    failures.iter().any(|failure| failure.class() != Class::Stale)
+    failures.iter().any(|failure| !matches!(failure.class(), Class::Stale | Class::Withheld))
 }
 
 fn log(kind: &'static str, name: &Name, failure: &Failure, attempt: u32) {
     let why = chain(failure);
     match failure.class() {
         Class::Stale => tracing::debug!(kind, %name, "changed meanwhile: {why}"),
+        Class::Withheld => tracing::debug!(kind, %name, "not evicted now: {why}"),
         Class::Transient if attempt > 1 => tracing::debug!(kind, %name, attempt, "still failing: {why}"),
         Class::Transient => tracing::warn!(kind, %name, "not written, will be tried again: {why}"),
         Class::Denied => tracing::warn!(kind, %name, attempt, "refused: {why}"),

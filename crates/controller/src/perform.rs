@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{
-    Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions,
+    PropagationPolicy,
 };
 use kube::core::Status;
 use kube::{Client, Resource};
@@ -90,6 +91,7 @@ impl Performer {
                 answered(object, api.patch(&object.name, &params, &patch)).await?
             }
             Effect::Delete { uid } => return self.delete(&api, object, uid).await,
+            Effect::Evict { uid } => return self.evict(object, uid).await.map(|()| None),
         };
         Ok(written.meta().resource_version.clone().map(Reach::Version))
     }
@@ -106,6 +108,26 @@ impl Performer {
                 Ok(Some(Reach::Gone(uid.to_owned())))
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Evictions go the way of every disruption: the API server asks the budgets.
+    async fn evict(&self, object: &ObjectKey, uid: &str) -> Result<(), Failure> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &object.namespace);
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = EvictParams {
+            delete_options: Some(DeleteParams {
+                preconditions: Some(preconditions),
+                ..DeleteParams::default()
+            }),
+            ..EvictParams::default()
+        };
+        match answered(object, api.evict(&object.name, &params)).await {
+            Err(Failure::Answered { status, .. }) if status.code == 404 => Ok(()),
+            Err(Failure::Answered { object, status }) if status.code == 429 => {
+                Err(Failure::Withheld { object, status })
+            }
+            evicted => evicted.map(drop),
         }
     }
 
@@ -250,6 +272,7 @@ fn effect_word(effect: &Effect) -> &'static str {
         Effect::Apply(_) => "apply",
         Effect::JsonPatch(_) => "patch",
         Effect::Delete { .. } => "delete",
+        Effect::Evict { .. } => "evict",
     }
 }
 
@@ -257,7 +280,7 @@ fn effect_word(effect: &Effect) -> &'static str {
 pub fn status_word(failure: Option<&Failure>) -> String {
     match failure {
         None => "200".to_owned(),
-        Some(Failure::Answered { status, .. }) => code(status),
+        Some(Failure::Answered { status, .. } | Failure::Withheld { status, .. }) => code(status),
         Some(_) => "none".to_owned(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::Api;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde_json::Value;
 use serin_analysis::secret::{SecretText, Secrets};
@@ -69,6 +69,16 @@ impl Reader {
         Ok(found.map(|found| found.json))
     }
 
+    /// The pods that a ReplicaSet of this uid and hash controls, as they are now.
+    pub async fn pods(&self, namespace: &str, set: &str, hash: &str) -> Seen<Vec<serin_core::pod::Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.0.clone(), namespace);
+        let selector = ListParams::default().labels(&format!("{}={hash}", label::POD_TEMPLATE_HASH));
+        match api.list(&selector).await {
+            Ok(list) => Seen::Fresh(list.items.into_iter().filter_map(|pod| pod_of(pod, set)).collect()),
+            Err(error) => Seen::Failed(api_words(&error)),
+        }
+    }
+
     /// Whether the name of a ReplicaSet that exists already belongs to somebody else than the Rollout with this uid. One
     /// of its own with this hash is only not in the cache yet; one without the hash no watch ever shows.
     ///
@@ -85,6 +95,24 @@ impl Reader {
             !own || known.map(String::as_str) != Some(hash)
         }))
     }
+}
+
+/// What a decision reads of a pod, when this ReplicaSet controls it.
+fn pod_of(pod: Pod, set: &str) -> Option<serin_core::pod::Pod> {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.into_iter().find(|owner| owner.controller == Some(true) && owner.uid == set)?;
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    Some(serin_core::pod::Pod {
+        ready: conditions
+            .into_iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        created: pod.metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
+        name: pod.metadata.name.unwrap_or_default(),
+        uid: pod.metadata.uid.unwrap_or_default(),
+        labels: pod.metadata.labels.unwrap_or_default(),
+        annotations: pod.metadata.annotations.unwrap_or_default(),
+    })
 }
 
 fn text_of(secret: Option<&Secret>, key: &str) -> Seen<SecretText> {

@@ -1,10 +1,10 @@
 //! Performs the loop of one Rollout: observe, plan, record, perform. It decides nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serin_core::Plan;
+use serin_core::{Plan, pod};
 use tokio::time::Instant;
 
 use crate::announce::Announcer;
@@ -77,7 +77,10 @@ impl Rollouts {
     /// Looks at one Rollout; returns when to look again.
     pub async fn reconcile(&self, name: &Name) -> Option<Instant> {
         match self.observe(name) {
-            Observed::Scene(scene) => self.carry_on(name, &scene).await,
+            Observed::Scene(mut scene) => {
+                self.look_at_pods(&mut scene).await;
+                self.carry_on(name, &scene).await
+            }
             Observed::Behind(until) => until,
             Observed::Gone => self.part(name).await,
             Observed::Unreadable(kept, why) => self.tell_unreadable(name, &kept, &why).await,
@@ -93,6 +96,16 @@ impl Rollouts {
         };
         self.tally.reconciled(Subject::Rollout, name, started.elapsed(), lasting(&failures));
         self.wake(name, scene, &plan, &failures)
+    }
+
+    /// Lists the pods that the decision is about, if any: no watch shows pods.
+    async fn look_at_pods(&self, scene: &mut Scene) {
+        let mut listed = BTreeMap::new();
+        for set in pod::needed(&scene.world) {
+            let pods = self.reader.pods(&scene.key.namespace, &set.uid, &set.hash).await;
+            listed.insert(set.uid.clone(), pods);
+        }
+        pod::show(&mut scene.world, listed);
     }
 
     fn recall(&self) -> MutexGuard<'_, HashMap<Name, Recall>> {

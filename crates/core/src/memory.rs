@@ -6,6 +6,7 @@ use serin_api::{PauseCondition, RolloutStatus};
 use crate::condition::word;
 use crate::facts::Facts;
 use crate::journal::Journal;
+use crate::restart;
 use crate::split::Split;
 use crate::step;
 use crate::strategy::ServiceTarget;
@@ -164,7 +165,9 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
     status.abort = false;
     status.aborted_at = None;
     status.promote_full = false;
-    status.restarted_at.clone_from(&facts.rollout.spec.restart_at);
+    if !restart::in_future(facts.world) {
+        status.restarted_at.clone_from(&facts.rollout.spec.restart_at);
+    }
     status.canary.current_step_analysis_run_status = None;
     status.canary.current_background_analysis_run_status = None;
     status.current_step_index = (!facts.steps.is_empty()).then_some(0);

@@ -23,6 +23,9 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     if let Some(pause) = status.pause_conditions.iter().flatten().next() {
         return said("Paused", &pause.reason);
     }
+    if facts.rollout.spec.restart_at.is_some() && facts.rollout.spec.restart_at != status.restarted_at {
+        return said("Progressing", "rollout is restarting");
+    }
     if status.updated_replicas < facts.limits.replicas {
         return said("Progressing", "more replicas need to be updated");
     }

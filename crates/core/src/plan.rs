@@ -15,7 +15,9 @@ use crate::split::Split;
 use crate::strategy::{ServiceTarget, Size, canary};
 use crate::world::World;
 use crate::write::{Effect, Write};
-use crate::{analysis, condition, phase, replica_set, revision, safety, scale, service, traffic, weights};
+use crate::{
+    analysis, condition, phase, replica_set, restart, revision, safety, scale, service, traffic, weights,
+};
 
 /// What is to be stored, written and said, and when to look again.
 ///
@@ -120,6 +122,7 @@ fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Pla
     if scope != Scope::Traffic {
         let sizes = scale::sizes(facts, &mut memory, &mut gates);
         update_sets(facts, &mut memory, &sizes, &mut plan.writes);
+        restart::go_on(facts, &mut memory, &sizes, &mut gates, &mut plan.writes);
     }
     if scope == Scope::Whole {
         plan.writes.extend(analysis::runs(facts, &mut memory, &mut gates));

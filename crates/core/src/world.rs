@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
 
+use crate::pod::Pod;
 use crate::replica::Pods;
 use crate::seen::Seen;
 use crate::split::Effective;
@@ -31,6 +32,9 @@ pub struct World {
     pub analysis_runs: Vec<AnalysisRun>,
     /// Writes of the last plan that the API server refused, for conditions.
     pub refusals: Vec<WriteRefusal>,
+    /// Pods by the uid of their ReplicaSet, for those that [`crate::pod::needed`] names.
+    #[serde(default)]
+    pub pods: BTreeMap<String, Seen<Vec<Pod>>>,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -30,4 +30,9 @@ pub enum Effect {
         /// Precondition: the uid that was seen.
         uid: String,
     },
+    /// Evict the pod with this uid, when the disruption budgets allow it; gone already is success.
+    Evict {
+        /// Precondition: the uid that was seen.
+        uid: String,
+    },
 }

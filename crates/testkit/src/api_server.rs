@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, label};
 use serin_core::replica::Pods;
+use serin_core::seen::Seen;
 use serin_core::world::{AnalysisRun, ReplicaSet, World};
 use serin_core::write::{Effect, Write};
 
@@ -36,6 +37,7 @@ pub fn perform(world: &mut World, write: &Write, number: u64) -> Result<(), Refu
         "ReplicaSet" => replica_set(world, write, number),
         "AnalysisRun" => analysis_run(world, write, number),
         "Rollout" => rollout(world, write),
+        "Pod" => pod(world, write),
         other => Err(Refusal::Precondition(format!("no such kind here: {other}"))),
     }
 }
@@ -56,7 +58,9 @@ fn replica_set(world: &mut World, write: &Write, number: u64) -> Result<(), Refu
             Ok(())
         }
         (Effect::JsonPatch(operations), Some(index)) => patch_set(&mut world.replica_sets[index], operations),
-        (Effect::Apply(_), Some(_)) => Err(Refusal::Precondition("nothing is applied here".to_owned())),
+        (Effect::Apply(_) | Effect::Evict { .. }, Some(_)) => {
+            Err(Refusal::Precondition("not done to this kind".to_owned()))
+        }
     }
 }
 
@@ -168,8 +172,22 @@ fn analysis_run(world: &mut World, write: &Write, number: u64) -> Result<(), Ref
             run.terminating = object["spec"]["terminate"] == true;
             Ok(())
         }
-        (Effect::Apply(_), Some(_)) => Err(Refusal::Precondition("nothing is applied here".to_owned())),
+        (Effect::Apply(_) | Effect::Evict { .. }, Some(_)) => {
+            Err(Refusal::Precondition("not done to this kind".to_owned()))
+        }
     }
+}
+
+fn pod(world: &mut World, write: &Write) -> Result<(), Refusal> {
+    let Effect::Evict { uid } = &write.effect else {
+        return Err(Refusal::Precondition("a pod is only evicted".to_owned()));
+    };
+    for seen in world.pods.values_mut() {
+        if let Seen::Fresh(pods) = seen {
+            pods.retain(|pod| pod.uid != *uid);
+        }
+    }
+    Ok(())
 }
 
 fn rollout(world: &mut World, write: &Write) -> Result<(), Refusal> {

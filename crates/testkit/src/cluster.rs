@@ -5,6 +5,7 @@
 
 mod command;
 mod end;
+mod eviction;
 mod law;
 mod pod;
 mod process;

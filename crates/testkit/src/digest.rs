@@ -20,6 +20,7 @@ pub fn digest(world: &World, plan: &Plan) -> String {
         match write.object.kind.as_str() {
             "ReplicaSet" => words.extend(of_set(world, write)),
             "AnalysisRun" => words.push(of_run(write)),
+            "Pod" => words.push(format!("evict:{}", write.object.name)),
             _ => {}
         }
     }
@@ -69,7 +70,7 @@ fn of_run(write: &Write) -> String {
     let sign = match write.effect {
         Effect::Create(_) => '+',
         Effect::Delete { .. } => '-',
-        Effect::Apply(_) | Effect::JsonPatch(_) => '!',
+        Effect::Apply(_) | Effect::JsonPatch(_) | Effect::Evict { .. } => '!',
     };
     format!("run{sign}{}", write.object.name)
 }

@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, Rollout, RolloutStatus, label};
+use serin_core::pod::Pod;
 use serin_core::replica::Pods;
 use serin_core::seen::Seen;
 use serin_core::split::{Effective, Split, Weight};
@@ -56,6 +57,7 @@ pub fn fresh() -> Scene {
         templates: Vec::new(),
         analysis_runs: Vec::new(),
         refusals: Vec::new(),
+        pods: Default::default(),
     };
     Scene { world, prompt: true, number: 0 }
 }
@@ -307,7 +309,34 @@ impl Scene {
             set.pods = Pods { spec: set.pods.spec, current: set.pods.spec, available };
             set.ready = available;
         }
+        self.fill_pods();
         (self, plan)
+    }
+
+    /// The pods of every ReplicaSet are listed, and were created at the beginning.
+    pub fn listed(mut self) -> Self {
+        self.world.pods =
+            self.world.replica_sets.iter().map(|set| (set.uid.clone(), Seen::Fresh(vec![]))).collect();
+        let now = std::mem::replace(&mut self.world.now, BEGINNING);
+        self.fill_pods();
+        self.world.now = now;
+        self
+    }
+
+    /// Listed pods are as many as there should be: new ones come in the place of those that are gone.
+    fn fill_pods(&mut self) {
+        for (uid, seen) in &mut self.world.pods {
+            let Seen::Fresh(pods) = seen else { continue };
+            let set = self.world.replica_sets.iter().find(|set| set.uid == *uid);
+            let spec = set.map_or(0, |set| usize::try_from(set.pods.spec).unwrap_or(0));
+            pods.truncate(spec);
+            while pods.len() < spec {
+                self.number += 1;
+                let name = format!("{uid}-{}", self.number);
+                let created = self.world.now;
+                pods.push(Pod { uid: name.clone(), name, created, ready: self.prompt, ..Pod::default() });
+            }
+        }
     }
 
     /// Acts until nothing changes any more; the plans on the way, without the last one, which changes nothing.

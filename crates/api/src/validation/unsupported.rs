@@ -21,12 +21,6 @@ pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
         spec.workload_ref.is_some(),
         "put the pod template into spec.template",
     );
-    refuse(
-        problems,
-        at("restartAt"),
-        spec.restart_at.is_some(),
-        "change an annotation of the pod template to restart pods",
-    );
     let Some(strategy) = &spec.strategy else { return };
     refuse(problems, at("strategy.blueGreen"), strategy.blue_green.is_some(), "use spec.strategy.canary");
     if let Some(canary) = &strategy.canary {

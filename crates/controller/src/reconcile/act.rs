@@ -77,7 +77,7 @@ impl Rollouts {
                 reach
             }
             Err(failure) => {
-                if failure.class() == Class::Denied {
+                if matches!(failure.class(), Class::Denied | Class::Withheld) {
                     performed.denials.note(write, &failure, Instant::now());
                 } else if failure.exists() && self.taken(scene, write).await {
                     performed.denials.note_taken(write, &failure, Instant::now());
@@ -172,6 +172,7 @@ mod tests {
             templates: Vec::new(),
             analysis_runs: Vec::new(),
             refusals: Vec::new(),
+            pods: Default::default(),
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

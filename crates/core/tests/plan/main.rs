@@ -14,6 +14,7 @@ mod abort;
 mod analysis;
 mod law;
 mod replica_math;
+mod restart;
 mod revision;
 mod route;
 mod service;

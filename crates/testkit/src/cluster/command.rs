@@ -1,5 +1,6 @@
 //! Plays people, autoscalers and bad luck.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, Rollout, RolloutStatus, label};
 use serin_core::seen::Seen;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     PromoteFull,
     Abort,
     Retry,
+    /// `restart`, at once or in so many seconds.
+    Restart(i64),
     LosePods(i64, bool),
     Crash,
     /// A watch says nothing for so long, then lists anew.
@@ -55,6 +58,11 @@ impl Cluster {
             }),
             Command::Abort => self.edit_status(|status, _| status.abort = true),
             Command::Retry => self.edit_status(|status, _| status.abort = false),
+            Command::Restart(seconds) => {
+                let at = self.moment().as_second() + seconds;
+                let at = Timestamp::from_second(at).unwrap_or_default().to_string();
+                self.edit_rollout(|rollout| merge_spec(rollout, &json!({"restartAt": at})));
+            }
             Command::LosePods(count, evicted) => (0..*count).for_each(|_| self.lose_pod(*evicted)),
             Command::Crash => self.crash(),
             Command::WatchDown(kind, time) => self.watch_down(*kind, *time),

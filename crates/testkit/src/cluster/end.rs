@@ -41,6 +41,10 @@ fn healthy(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
             status.current_pod_hash
         ));
     }
+    let asked = cluster.truth.world.rollout.spec.restart_at.clone();
+    if asked.is_some() && asked != status.restarted_at {
+        complain(format!("the restart of {asked:?} is not complete: {:?}", status.restarted_at));
+    }
     only(cluster, &stable, complain);
     carried_by(cluster, &stable, complain);
 }

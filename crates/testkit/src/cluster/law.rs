@@ -204,7 +204,8 @@ impl Cluster {
 
     /// At the end of the simulation, when nothing moves any more.
     pub(super) fn judge_end(&mut self) {
-        let world = World { now: self.moment(), ..self.seen() };
+        let mut world = World { now: self.moment(), ..self.seen() };
+        self.list_pods(&mut world);
         let last = plan(&world);
         let stored = world.rollout.status.clone().unwrap_or_default();
         if last.status != stored

@@ -1,5 +1,7 @@
 //! Plays the ReplicaSet controller, the scheduler and the kubelets: pods come, become ready, are lost, and go.
 
+use std::collections::BTreeMap;
+
 use super::truth::{Key, Kind, Pod};
 use super::{Cluster, Event};
 
@@ -49,7 +51,9 @@ impl Cluster {
     fn add_missing(&mut self, uid: &str, spec: usize, image: &str) {
         while self.truth.pods.get(uid).map_or(0, Vec::len) < spec {
             let number = self.truth.number();
-            self.truth.pods.entry(uid.to_owned()).or_default().push(Pod { number, ready_since: None });
+            let labels = BTreeMap::new();
+            let pod = Pod { number, created: self.now, labels, ready_since: None };
+            self.truth.pods.entry(uid.to_owned()).or_default().push(pod);
             if !self.truth.broken.contains(image) {
                 let takes = self.chance.between(200, self.weather.slowest_start);
                 self.at(self.now + takes, Event::PodReady(uid.to_owned(), number));
@@ -116,8 +120,9 @@ impl Cluster {
     fn count_lost(&mut self, uid: &str) {
         let available = self.available(uid);
         let spec = self.truth.set_mut(uid).map_or(0, |set| set.pods.spec);
-        if let Some(lost) = self.truth.lost.get_mut(uid) {
-            *lost = (*lost).min(spec - available).max(0);
+        let (lost, evicted) = (self.truth.lost.get_mut(uid), self.truth.evicted.get_mut(uid));
+        for gone in lost.into_iter().chain(evicted) {
+            *gone = (*gone).min(spec - available).max(0);
         }
     }
 
@@ -125,7 +130,9 @@ impl Cluster {
     pub(super) fn capable(&self, hash: Option<&str>) -> i32 {
         let sets = self.truth.world.replica_sets.iter();
         let sets = sets.filter(|set| hash.is_none_or(|hash| set.hash == hash));
-        sets.map(|set| self.available(&set.uid) + self.truth.lost.get(&set.uid).copied().unwrap_or(0)).sum()
+        let gone = |gone: &BTreeMap<String, i32>, uid: &str| gone.get(uid).copied().unwrap_or(0);
+        let (lost, evicted) = (&self.truth.lost, &self.truth.evicted);
+        sets.map(|set| self.available(&set.uid) + gone(lost, &set.uid) + gone(evicted, &set.uid)).sum()
     }
 }
 

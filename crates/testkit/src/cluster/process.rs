@@ -145,7 +145,8 @@ impl Cluster {
             return self.think_soon(self.process.busy_until - self.now);
         }
         self.lose_patience();
-        let Some(world) = self.view() else { return };
+        let Some(mut world) = self.view() else { return };
+        self.list_pods(&mut world);
         let decided = plan(&world);
         self.laws.plans += 1;
         self.process.refusals.clear();

@@ -3,6 +3,7 @@
 use serin_api::RolloutStatus;
 use serin_core::write::Write;
 
+use super::eviction::is_eviction;
 use super::process::{Act, Mark};
 use super::traffic::Turn;
 use super::truth::{Key, Kind};
@@ -80,6 +81,7 @@ impl Cluster {
                     Some(done) => (key, done),
                 }
             }
+            Act::Write(write) if is_eviction(write) => return self.evict(write),
             Act::Write(write) => (self.key_of(write), self.write(write)),
         };
         if done {

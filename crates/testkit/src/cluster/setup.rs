@@ -253,7 +253,7 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
         return Command::Spec(json!({"template": template(&format!("v{version}"))}));
     }
     let outage = chance.between(500, 40_000);
-    match chance.between(0, if rough == 0 { 8 } else { 15 }) {
+    match chance.between(0, if rough == 0 { 8 } else { 16 }) {
         0 | 1 => Command::Promote,
         2 => Command::PromoteFull,
         3 => Command::Abort,
@@ -279,6 +279,7 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
             _ => Command::DeleteTemplate("errors".to_owned(), outage),
         },
         14 => Command::Quota(outage),
-        _ => Command::Touch,
+        15 => Command::Touch,
+        _ => Command::Restart(chance.pick(&[0, 0, 20])),
     }
 }

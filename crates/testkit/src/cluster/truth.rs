@@ -80,6 +80,9 @@ pub(crate) enum Object {
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
     pub(crate) number: u64,
+    /// When it was created, in milliseconds of the simulation.
+    pub(crate) created: i64,
+    pub(crate) labels: BTreeMap<String, String>,
     /// Since when it is ready, in milliseconds of the simulation.
     pub(crate) ready_since: Option<i64>,
 }
@@ -108,6 +111,8 @@ pub(crate) struct Truth {
     pub(crate) pods: BTreeMap<String, Vec<Pod>>,
     /// Available pods that an injected fault took and that are not back, by ReplicaSet uid.
     pub(crate) lost: BTreeMap<String, i32>,
+    /// Available pods that the process evicted and that are not back, by ReplicaSet uid.
+    pub(crate) evicted: BTreeMap<String, i32>,
     /// ReplicaSets that were last asked to give up only pods which the API server had as unavailable.
     pub(crate) spared: BTreeSet<String>,
     /// Revisions whose pods never become ready.
@@ -132,6 +137,7 @@ impl Truth {
             endpoints: BTreeMap::new(),
             pods: BTreeMap::new(),
             lost: BTreeMap::new(),
+            evicted: BTreeMap::new(),
             spared: BTreeSet::new(),
             broken: BTreeSet::new(),
             strangers: BTreeSet::new(),
@@ -222,6 +228,11 @@ impl Truth {
     /// Most pods that were allowed within the last two minutes.
     pub(crate) fn most(&self, now: i64) -> i32 {
         self.recent(now).iter().map(|era| era.limits.most()).max().unwrap_or(0)
+    }
+
+    /// Most pods that were allowed to be unavailable within the last two minutes.
+    pub(crate) fn most_unavailable(&self, now: i64) -> i32 {
+        self.recent(now).iter().map(|era| era.limits.max_unavailable).max().unwrap_or(0)
     }
 
     fn recent(&self, now: i64) -> Vec<Era> {

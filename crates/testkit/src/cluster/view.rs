@@ -24,6 +24,7 @@ impl Cluster {
             templates: Vec::new(),
             analysis_runs: Vec::new(),
             refusals: self.process.refusals.clone(),
+            pods: BTreeMap::new(),
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());

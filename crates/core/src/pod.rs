@@ -1,0 +1,49 @@
+//! Says when single pods are to be looked at, and what they tell that their ReplicaSet does not tell yet.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::restart;
+use crate::seen::Seen;
+use crate::world::{ReplicaSet, World};
+
+/// One pod of a ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// Object name.
+    pub name: String,
+    /// Object uid: the precondition of every write.
+    pub uid: String,
+    /// When the API server created it.
+    pub created: Timestamp,
+    /// Its condition Ready is True.
+    pub ready: bool,
+    /// Being deleted.
+    pub deleting: bool,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The ReplicaSets whose pods `plan` would look at. Listing pods is work for the API server, so it is done only while
+/// something is to be done with the pods themselves.
+pub fn needed(world: &World) -> Vec<&ReplicaSet> {
+    let sets = world.replica_sets.iter().filter(|set| set.pods.spec > 0 || set.pods.current > 0);
+    sets.filter(|_| restart::due(world).is_some()).collect()
+}
+
+/// Puts listed pods, by the uid of their ReplicaSet, into the World. A list is newer than the counts of a ReplicaSet: pods
+/// that are gone, or on their way out, are not counted as available any more, so that nobody relies on them twice.
+pub fn show(world: &mut World, listed: BTreeMap<String, Seen<Vec<Pod>>>) {
+    for set in &mut world.replica_sets {
+        if let Some(Seen::Fresh(pods)) = listed.get(&set.uid) {
+            let ready = pods.iter().filter(|pod| pod.ready && !pod.deleting).count();
+            set.pods.available = set.pods.available.min(i32::try_from(ready).unwrap_or(i32::MAX));
+        }
+    }
+    world.pods = listed;
+}

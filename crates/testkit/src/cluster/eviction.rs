@@ -1,0 +1,82 @@
+//! Plays restarts: pods as a list shows them, disruption budgets, and the law that evictions leave enough pods.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serin_core::pod;
+use serin_core::seen::Seen;
+use serin_core::world::{World, WriteRefusal};
+use serin_core::write::{Effect, Write};
+
+use super::{Cluster, Event};
+use crate::scene::BEGINNING;
+
+impl Cluster {
+    /// Lists the pods that a plan would look at, as they are now, unless the API server does not answer.
+    pub(super) fn list_pods(&mut self, world: &mut World) {
+        let needed: Vec<_> = pod::needed(world).into_iter().map(|set| set.uid.clone()).collect();
+        let mut listed = BTreeMap::new();
+        for uid in needed {
+            let seen = match self.chance.chance(self.faults(5)) {
+                true => Seen::Failed("no answer".to_owned()),
+                false => Seen::Fresh(self.pods_of(&uid)),
+            };
+            listed.insert(uid, seen);
+        }
+        pod::show(world, listed);
+    }
+
+    fn pods_of(&self, uid: &str) -> Vec<pod::Pod> {
+        let created = |at: i64| {
+            let seconds = BEGINNING.as_second() + at.div_euclid(1000);
+            Timestamp::from_second(seconds).unwrap_or(BEGINNING)
+        };
+        let pods = self.truth.pods.get(uid).into_iter().flatten();
+        pods.map(|pod| pod::Pod {
+            name: format!("{uid}-{}", pod.number),
+            uid: format!("{uid}-{}", pod.number),
+            created: created(pod.created),
+            ready: pod.ready_since.is_some(),
+            deleting: false,
+            labels: pod.labels.clone(),
+            annotations: BTreeMap::new(),
+        })
+        .collect()
+    }
+
+    /// The eviction subresource: a budget may say no; gone already is success.
+    pub(super) fn evict(&mut self, write: &Write) {
+        let Some((uid, number)) = write.object.name.rsplit_once('-') else { return };
+        if self.chance.chance(self.faults(20)) {
+            let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
+            let object = write.object.to_string();
+            self.process.refusals.push(WriteRefusal { object, message, name_taken: false });
+            return self.think_soon(3_000);
+        }
+        let before = self.available(uid);
+        let number = number.parse::<u64>().unwrap_or_default();
+        if let Some(pods) = self.truth.pods.get_mut(uid) {
+            pods.retain(|pod| pod.number != number);
+        }
+        let gone = before - self.available(uid);
+        *self.truth.evicted.entry(uid.to_owned()).or_default() += gone;
+        self.tell(|| format!("pod {} is evicted ({gone} available)", write.object.name));
+        self.judge_evictions();
+        self.at(self.now + 5, Event::SetSync(uid.to_owned()));
+        self.think_soon(100);
+    }
+
+    /// (h) Evictions never take more pods at once than may be unavailable, at least one.
+    fn judge_evictions(&mut self) {
+        let evicted: i32 = self.truth.evicted.values().sum();
+        let most = self.truth.most_unavailable(self.now).max(1);
+        if evicted > most {
+            self.violation(format!("{evicted} available pods are evicted at once, at most {most} may be"));
+        }
+    }
+}
+
+/// Whether a write is an eviction.
+pub(super) fn is_eviction(write: &Write) -> bool {
+    matches!(write.effect, Effect::Evict { .. })
+}
