@@ -54,7 +54,7 @@ gen:
 
 # Fail if crds/ is not what crates/api says
 gen-check: gen
-    @test -z "$(git status --porcelain -- crds)" || { git status --short -- crds; git --no-pager diff -- crds | head -n 60; echo "error: crds/ differs from crates/api; run 'just gen' and commit crds/" >&2; exit 1; }
+    @test -z "$(git status --porcelain -- crds)" || { git status --short -- crds; git --no-pager diff -- crds | head -n 60; echo "error: crds/ differs from crates/api; run './dev gen' and commit crds/" >&2; exit 1; }
 
 # The test cluster of this checkout: cluster up | down | status | kubectl … (cluster help says more)
 [no-exit-message]

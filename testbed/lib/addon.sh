@@ -16,7 +16,7 @@ addon() {
 # Prometheus and Traefik run as processes beside the components: the testbed cannot pull an image.
 own_cluster() {
   [[ -z ${SERIN_KUBECONFIG:-} ]] || die "the testbed runs no Prometheus or Traefik for a cluster of your own; install them there and give their addresses"
-  is_up || die "the cluster is not up; start it with: just cluster up"
+  is_up || die "the cluster is not up; start it with: ./dev cluster up"
 }
 
 # start_prometheus CONFIG: in CONFIG, @KUBECONFIG@ stands for the admin kubeconfig and @STATE@ for the state folder.
@@ -40,7 +40,7 @@ start_traefik() {
   own_cluster
   running traefik && { say "traefik already runs"; return; }
   inside kubectl get customresourcedefinition httproutes.gateway.networking.k8s.io >/dev/null 2>&1 ||
-    die "Traefik needs the Gateway API kinds; install them first: just cluster addon gateway-api"
+    die "Traefik needs the Gateway API kinds; install them first: ./dev cluster addon gateway-api"
   start traefik env KUBECONFIG="$STATE/admin.kubeconfig" "$(tool_dir "$TRAEFIK_PACKAGE")/bin/traefik" \
     --providers.kubernetesgateway=true --entrypoints.web.address=:8000 --entrypoints.traefik.address=:8082 \
     --ping=true --metrics.prometheus=true --metrics.prometheus.addserviceslabels=true \

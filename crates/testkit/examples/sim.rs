@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let seconds = began.elapsed().as_secs_f64();
     println!("{seeds} seeds, {plans} plans, {seconds:.1} s, {} seeds failed", failed.len());
     let Some((seed, _)) = failed.first_key_value() else { return ExitCode::SUCCESS };
-    println!("replay: SEED={seed} just sim");
+    println!("replay: SEED={seed} ./dev sim");
     ExitCode::FAILURE
 }
 

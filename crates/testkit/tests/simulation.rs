@@ -10,7 +10,7 @@ fn found(seed: u64) -> Vec<String> {
 fn nothing_forbidden_happens_in_any_simulated_cluster() {
     for seed in 0..200 {
         let violations = found(seed);
-        assert!(violations.is_empty(), "SEED={seed} just sim: {violations:?}");
+        assert!(violations.is_empty(), "SEED={seed} ./dev sim: {violations:?}");
     }
 }
 

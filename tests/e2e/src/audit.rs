@@ -31,7 +31,7 @@ impl Audit {
     /// `SERIN_AUDIT_LOG` does not name a readable file.
     pub fn begin() -> Result<Self> {
         let path = std::env::var("SERIN_AUDIT_LOG")
-            .context("SERIN_AUDIT_LOG is not set: run the tests with `just e2e`")?;
+            .context("SERIN_AUDIT_LOG is not set: run the tests with `./dev e2e`")?;
         let from = std::fs::metadata(&path).with_context(|| path.clone())?.len();
         Ok(Self { path, from })
     }

@@ -26,7 +26,7 @@ impl Cluster {
     /// # Errors
     /// No usable kubeconfig.
     pub async fn connect(namespace: &str) -> Result<Self> {
-        let client = Client::try_default().await.context("no cluster: run the tests with `just e2e`")?;
+        let client = Client::try_default().await.context("no cluster: run the tests with `./dev e2e`")?;
         Ok(Self { client, namespace: namespace.to_owned() })
     }
 

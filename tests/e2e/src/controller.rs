@@ -26,7 +26,7 @@ impl Controller {
     /// Starts the controller for one namespace, with the lease in that namespace.
     ///
     /// # Errors
-    /// The binary is not there: `just e2e` builds it.
+    /// The binary is not there: `./dev e2e` builds it.
     pub async fn start(namespace: &str) -> Result<Self> {
         Self::start_program(namespace, target_binary("serin-controller")).await
     }

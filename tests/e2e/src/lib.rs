@@ -1,6 +1,6 @@
 //! What end-to-end tests share: a namespace and a controller per test, waiting on conditions, and a diagnosis on failure.
 //!
-//! The tests run on the cluster of `KUBECONFIG`. `just e2e` starts the testbed and sets what is needed; see
+//! The tests run on the cluster of `KUBECONFIG`. `./dev e2e` starts the testbed and sets what is needed; see
 //! `testbed/README.md` for the variables.
 
 pub mod audit;

@@ -46,11 +46,11 @@ impl Load {
     /// Starts `rps` requests per second to a host behind the gateway of the testbed, once the gateway serves it.
     ///
     /// # Errors
-    /// The gateway does not serve the host, or `SERIN_DEMO_APP` does not name the demo's program: `just e2e` builds it.
+    /// The gateway does not serve the host, or `SERIN_DEMO_APP` does not name the demo's program: `./dev e2e` builds it.
     pub async fn start(name: &str, host: &str, rps: u32) -> Result<Self> {
         answered(host).await?;
         let program = std::env::var("SERIN_DEMO_APP")
-            .context("SERIN_DEMO_APP is not set: run the tests with `just e2e`")?;
+            .context("SERIN_DEMO_APP is not set: run the tests with `./dev e2e`")?;
         let report = std::env::temp_dir().join(format!("serin-e2e-{name}-load.json"));
         let _ = std::fs::remove_file(&report);
         let child = Command::new(program)

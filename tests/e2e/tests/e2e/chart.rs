@@ -23,7 +23,7 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("{program} is not on the path: run the tests with `just e2e`"))?;
+        .with_context(|| format!("{program} is not on the path: run the tests with `./dev e2e`"))?;
     if let Some(mut pipe) = child.stdin.take() {
         pipe.write_all(input.as_bytes())?;
     }
@@ -82,7 +82,7 @@ fn a_release_serves_from_inside_of_the_cluster_and_hands_over_when_its_leader_go
     play("chart-serves", async |scene| {
         scene.controller.kill().await?;
         let cluster = scene.cluster.clone();
-        let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `just e2e`")?;
+        let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `./dev e2e`")?;
         let program = target_binary("serin-controller");
         let image = format!("{}:{}", IMAGE.0, IMAGE.1);
         run(&tool, &["image", &image, program.to_str().unwrap_or_default(), "--with-libs"], "")?;

@@ -32,7 +32,7 @@ spec:
 
 async fn prometheus(action: &[&str]) -> Result<()> {
     let program =
-        std::env::var("SERIN_CLUSTER").context("SERIN_CLUSTER is not set: run the tests with `just e2e`")?;
+        std::env::var("SERIN_CLUSTER").context("SERIN_CLUSTER is not set: run the tests with `./dev e2e`")?;
     let status = Command::new(program).args(["addon", "prometheus"]).args(action).status().await?;
     ensure!(status.success(), "cluster addon prometheus {action:?} failed");
     Ok(())

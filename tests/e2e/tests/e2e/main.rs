@@ -1,4 +1,4 @@
-//! Serin on a real Kubernetes, one test per promise. `just e2e fast` plays those in `fast`, `just e2e` all of them.
+//! Serin on a real Kubernetes, one test per promise. `./dev e2e fast` plays those in `fast`, `./dev e2e` all of them.
 
 mod chart;
 mod clients;

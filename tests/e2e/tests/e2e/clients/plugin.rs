@@ -10,7 +10,7 @@ use tokio::process::Command;
 /// A stock program of Argo Rollouts, which testbed/argo/build has built.
 pub(crate) fn stock(program: &str) -> Result<PathBuf> {
     let folder = std::env::var("SERIN_ARGO")
-        .context("SERIN_ARGO is not set: run the tests with `just e2e clients takeover`")?;
+        .context("SERIN_ARGO is not set: run the tests with `./dev e2e clients takeover`")?;
     Ok(PathBuf::from(folder).join(program))
 }
 
