@@ -1,151 +1,46 @@
 //! Translates a metric into one HTTP request, and the answer into samples. The socket belongs to the shell.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use serin_api::provider::{MetricProvider, PrometheusMetric, WebMetric};
+use serin_api::provider::MetricProvider;
 
+mod address;
+pub mod aws;
+mod cloud_watch;
+mod datadog;
+mod exchange;
 pub(crate) mod form;
+mod go_text;
+mod graphite;
+mod influxdb;
 mod json_path;
+mod kayenta;
 mod login;
+mod new_relic;
+pub mod oauth2;
+mod problem;
+pub mod profile;
 pub mod prometheus;
+mod sky_walking;
+mod wavefront;
 mod web;
 
+pub use exchange::{Answer, Judged, Login, Look, Reply, Request, Response, Sampled, Samples};
+pub(crate) use exchange::{excerpt, shortened};
+use exchange::{of_status, print_number, text_at};
+pub use problem::Problem;
+pub use profile::{Place, Profiles};
+
+use cloud_watch::CloudWatch;
+use datadog::Datadog;
+use graphite::Graphite;
+use influxdb::Influxdb;
+use kayenta::Kayenta;
+use new_relic::NewRelic;
 use prometheus::Prometheus;
+use sky_walking::SkyWalking;
+use wavefront::Wavefront;
 use web::Web;
-
-/// An HTTP request for the shell to send. Its `Debug` shows neither headers nor body, which may hold secrets.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// GET, POST or PUT.
-    pub method: &'static str,
-    /// Absolute address with query string.
-    pub url: String,
-    /// Headers, in the order of sending.
-    pub headers: Vec<(String, String)>,
-    /// Body, complete.
-    pub body: Option<String>,
-    /// Time for the whole exchange; after it the answer is [`Answer::Unreachable`].
-    pub timeout: Duration,
-    /// Do not check the certificate.
-    pub insecure: bool,
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// What came of a request. Only the shell saw the socket, so only the shell says `Unreachable`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The provider answered, with whatever status.
-    Response(Response),
-    /// No answer: name not found, refused, reset, timed out, certificate not trusted. The text says which.
-    Unreachable(String),
-}
-
-/// An HTTP answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// HTTP status.
-    pub status: u16,
-    /// Body as text.
-    pub body: String,
-}
-
-/// What an answer means. Three kinds of "no value", because they lead to different ends.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
-    /// The provider measured.
-    Samples(Sampled),
-    /// The provider answered that there is nothing: `result` is nil in conditions.
-    NoData,
-    /// The provider refused the question, or its answer cannot be read; asking again will not help.
-    Malformed(String),
-    /// The provider is down, overloaded or starting (5xx, 408, 429): the same as unreachable.
-    Down(String),
-}
-
-/// What a provider measured.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sampled {
-    /// `result` of the conditions.
-    pub result: Samples,
-    /// Additions to the metadata of the measurement, for example warnings.
-    pub notes: BTreeMap<String, String>,
-}
-
-/// The value called `result` in conditions.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// One number; NaN and infinities are numbers.
-    Number(f64),
-    /// Numbers in the order of the provider.
-    Numbers(Vec<f64>),
-    /// Any JSON.
-    Json(serde_json::Value),
-    /// A text that is no JSON.
-    Text(String),
-}
-
-impl Samples {
-    /// The value of the measurement as users of Argo Rollouts know it: `0.5`, `[1,2]`, JSON.
-    pub fn printed(&self) -> String {
-        match self {
-            Self::Number(number) => print_number(*number),
-            Self::Numbers(numbers) => {
-                let numbers: Vec<String> = numbers.iter().map(|number| print_number(*number)).collect();
-                format!("[{}]", numbers.join(","))
-            }
-            Self::Json(json) => json.to_string(),
-            Self::Text(text) => text.clone(),
-        }
-    }
-}
-
-/// A number as Go prints it without exponent: the shortest text that reads back as the same number.
-fn print_number(number: f64) -> String {
-    if number == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if number == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        number.to_string()
-    }
-}
-
-/// Why a metric cannot be asked for. Each says the field and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// `provider` is empty.
-    #[error("no provider specified")]
-    NoProvider,
-    /// `provider` names more than one.
-    #[error("multiple providers specified")]
-    SeveralProviders,
-    /// A provider that Serin does not have yet.
-    #[error("provider.{provider}: this provider is not implemented yet; {remedy}")]
-    NotImplemented {
-        /// Field of `provider`.
-        provider: &'static str,
-        /// What to do instead.
-        remedy: &'static str,
-    },
-    /// A field is set to something that cannot work.
-    #[error("provider.{field}: {why}; {remedy}")]
-    Field {
-        /// Path below `provider`.
-        field: String,
-        /// What is wrong.
-        why: String,
-        /// What to do.
-        remedy: &'static str,
-    },
-}
 
 /// One kind of source of measurements, set up for one metric.
 ///
@@ -155,94 +50,66 @@ pub trait Provider {
     /// Where the data come from, for people: `Prometheus http://prometheus:9090`. Never a secret.
     fn place(&self) -> String;
 
-    /// The request that measures now.
+    /// The request that measures, or that asks how a measurement goes on that is underway.
     ///
     /// # Errors
     /// [`Problem`] when the metric asks for something that cannot be asked.
-    fn request(&self, now: Timestamp) -> Result<Request, Problem>;
+    fn request(&self, look: &Look) -> Result<Request, Problem>;
 
     /// What `response` says.
-    fn reply(&self, response: &Response) -> Reply;
+    fn reply(&self, look: &Look, response: &Response) -> Reply;
 
     /// What the metadata of the metric result shows of the question, for example the resolved query.
     fn shown(&self) -> BTreeMap<String, String>;
 }
 
+/// What a provider finds around it.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'s> {
+    /// Address of Prometheus for metrics that name none.
+    pub default_prometheus: Option<&'s str>,
+    /// The profiles that [`profile::needed`] named.
+    pub profiles: &'s Profiles,
+}
+
 /// The provider of a metric whose arguments are filled in.
 ///
 /// # Errors
-/// [`Problem`] when there is none, more than one, one that is not implemented, or one with a field that cannot work.
+/// [`Problem`] when there is none, more than one, one without its credentials, or one with a field that cannot work.
 pub fn of<'m>(
     metric: &'m MetricProvider,
-    default_prometheus: Option<&str>,
+    around: Surroundings<'m>,
 ) -> Result<Box<dyn Provider + 'm>, Problem> {
-    match kind(metric)? {
-        Kind::Prometheus(metric) => Ok(Box::new(Prometheus::new(metric, default_prometheus)?)),
-        Kind::Web(metric) => Ok(Box::new(Web::new(metric)?)),
-        Kind::Other(provider, remedy) => Err(Problem::NotImplemented { provider, remedy }),
-    }
-}
-
-enum Kind<'m> {
-    Prometheus(&'m PrometheusMetric),
-    Web(&'m WebMetric),
-    Other(&'static str, &'static str),
-}
-
-const VIA_PROMETHEUS: &str =
-    "use provider.prometheus or provider.web, or keep this metric out of the template until it is";
-
-fn kind(metric: &MetricProvider) -> Result<Kind<'_>, Problem> {
-    let others = [
-        ("job", metric.job.is_some()),
-        ("datadog", metric.datadog.is_some()),
-        ("kayenta", metric.kayenta.is_some()),
-        ("newRelic", metric.new_relic.is_some()),
-        ("wavefront", metric.wavefront.is_some()),
-        ("cloudWatch", metric.cloud_watch.is_some()),
-        ("graphite", metric.graphite.is_some()),
-        ("influxdb", metric.influxdb.is_some()),
-        ("skywalking", metric.skywalking.is_some()),
-        ("plugin", metric.plugin.is_some()),
+    let all = [
+        metric.prometheus.as_ref().map(|metric| boxed(Prometheus::new(metric, around.default_prometheus))),
+        metric.web.as_ref().map(|metric| boxed(Web::new(metric))),
+        metric.datadog.as_ref().map(|metric| boxed(Datadog::new(metric, around.profiles))),
+        metric.new_relic.as_ref().map(|metric| boxed(NewRelic::new(metric, around.profiles))),
+        metric.wavefront.as_ref().map(|metric| boxed(Wavefront::new(metric, around.profiles))),
+        metric.cloud_watch.as_ref().map(|metric| boxed(CloudWatch::new(metric, around.profiles))),
+        metric.graphite.as_ref().map(|metric| boxed(Graphite::new(metric))),
+        metric.influxdb.as_ref().map(|metric| boxed(Influxdb::new(metric, around.profiles))),
+        metric.skywalking.as_ref().map(|metric| boxed(SkyWalking::new(metric))),
+        metric.kayenta.as_ref().map(|metric| boxed(Kayenta::new(metric))),
+        metric.job.as_ref().map(|_| Err(not_yet("job"))),
+        metric.plugin.as_ref().map(|_| Err(not_yet("plugin"))),
     ];
-    let prometheus = metric.prometheus.iter().map(Kind::Prometheus);
-    let others =
-        others.into_iter().filter(|(_, set)| *set).map(|(name, _)| Kind::Other(name, VIA_PROMETHEUS));
-    let mut kinds = prometheus.chain(metric.web.iter().map(Kind::Web)).chain(others);
-    match (kinds.next(), kinds.next()) {
+    let mut set = all.into_iter().flatten();
+    match (set.next(), set.next()) {
         (None, _) => Err(Problem::NoProvider),
-        (Some(kind), None) => Ok(kind),
+        (Some(provider), None) => provider,
         (Some(_), Some(_)) => Err(Problem::SeveralProviders),
     }
 }
 
-/// What an HTTP status alone says: `None` when the body is to be read.
-fn of_status(response: &Response) -> Option<Reply> {
-    match response.status {
-        200..=299 => None,
-        408 | 425 | 429 | 500.. => Some(Reply::Down(told(response))),
-        _ => Some(Reply::Malformed(told(response))),
+fn not_yet(provider: &str) -> Problem {
+    Problem::Field {
+        field: provider.to_owned(),
+        why: "this provider is not implemented yet".to_owned(),
+        remedy: "use another one, for example web, or keep this metric out of the template until it is",
     }
 }
 
-fn told(response: &Response) -> String {
-    match excerpt(&response.body).as_str() {
-        "" => format!("HTTP {}", response.status),
-        excerpt => format!("HTTP {}: {excerpt}", response.status),
-    }
-}
-
-/// The beginning of a foreign text in one line.
-pub(crate) fn excerpt(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    shortened(line, 200)
-}
-
-/// `text`, cut after so many characters.
-pub(crate) fn shortened(mut text: String, characters: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(characters) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+fn boxed<'m, P: Provider + 'm>(provider: Result<P, Problem>) -> Result<Box<dyn Provider + 'm>, Problem> {
+    provider.map(|provider| Box::new(provider) as Box<dyn Provider + 'm>)
 }

@@ -5,7 +5,7 @@ use serin_api::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, MetricResult};
 use serin_core::journal::Event;
 
 use crate::argument::secrets_named;
-use crate::provider::{Answer, Request};
+use crate::provider::{Answer, Place, Profiles, Request, Surroundings};
 use crate::secret::Secrets;
 
 mod ask;
@@ -18,6 +18,7 @@ mod retain;
 mod schedule;
 mod tell;
 mod time;
+mod underway;
 
 use measure::Attempt;
 pub(crate) use prepared::comparison;
@@ -33,8 +34,16 @@ pub struct RunWorld<'w> {
     pub run: &'w AnalysisRun,
     /// The secrets that [`secrets_needed`] named.
     pub secrets: &'w Secrets,
+    /// The profiles that [`profiles_needed`] named.
+    pub profiles: &'w Profiles,
     /// Address of Prometheus for metrics that name none.
     pub default_prometheus: Option<&'w str>,
+}
+
+impl<'w> RunWorld<'w> {
+    fn around(&self) -> Surroundings<'w> {
+        Surroundings { default_prometheus: self.default_prometheus, profiles: self.profiles }
+    }
 }
 
 /// One question to a provider.
@@ -93,12 +102,18 @@ pub fn secrets_needed(run: &AnalysisRun) -> Vec<(String, String)> {
     secrets_named(run.spec.args.as_deref().unwrap_or_default())
 }
 
+/// The profiles that the providers of the run need: Secrets as a whole, here or in the controller's namespace, and parts
+/// of the controller's environment. Empty for a run that is over.
+pub fn profiles_needed(run: &AnalysisRun) -> Vec<(Place, String)> {
+    if over(run) { Vec::new() } else { prepared::profiles(&run.spec) }
+}
+
 /// What has to be asked now. Empty for a run that is over, invalid, ending or waiting.
 pub fn due(world: &RunWorld) -> Vec<Ask> {
     if over(world.run) || world.run.spec.terminate {
         return Vec::new();
     }
-    let Ok(prepared) = prepare(&world.run.spec, world.secrets, world.default_prometheus) else {
+    let Ok(prepared) = prepare(&world.run.spec, world.secrets, world.around()) else {
         return Vec::new();
     };
     let status = world.run.status.as_ref();
@@ -127,7 +142,7 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
         // The first questions were put before the run is known to have begun.
         let first = asked.iter().map(|asked| asked.ask.at).min().unwrap_or(world.now).min(world.now);
         let began = status.started_at.get_or_insert_with(|| api_time(first)).0;
-        match prepare(&world.run.spec, world.secrets, world.default_prometheus) {
+        match prepare(&world.run.spec, world.secrets, world.around()) {
             Ok(prepared) => {
                 go_on(world, asked, &prepared, began, &mut status);
                 wake = prepared.iter().filter_map(|prepared| next(prepared, &status, began)).min();
@@ -174,8 +189,9 @@ fn go_on(
                 asked.ask.metric == prepared.name && due.is_some_and(|due| due <= asked.ask.at)
             };
             let answers: Vec<&Asked> = asked.iter().filter(open).collect();
+            let result = status.metric_results.iter().find(|result| result.name == prepared.name);
             let unaskable =
-                due.filter(|due| *due <= world.now).and_then(|_| ask::problem(prepared, world.now));
+                due.filter(|due| *due <= world.now).and_then(|_| ask::problem(prepared, result, world.now));
             if !answers.is_empty() || unaskable.is_some() {
                 let (place, mut result) = take(&mut status.metric_results, prepared);
                 hear(prepared, &mut result, &answers, unaskable.as_ref(), (began, world.now));
@@ -183,7 +199,7 @@ fn go_on(
             }
         }
     }
-    assess::metrics(prepared, status, terminate);
+    assess::metrics(prepared, status, terminate, world.now);
     for prepared in prepared {
         if let Some(result) = status.metric_results.iter_mut().find(|result| result.name == prepared.name) {
             retain::measurements(prepared, result);

@@ -1,27 +1,37 @@
 //! The Prometheus provider against recorded answers, and the requests that it makes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use serin_analysis::provider::prometheus::answer::series;
-use serin_analysis::provider::{self, Reply, Request, Response, Samples};
+use serin_analysis::provider::{
+    self, Login, Look, Problem, Profiles, Provider, Reply, Request, Response, Samples, Surroundings,
+};
 use serin_api::provider::MetricProvider;
 
 fn provider(prometheus: Value) -> MetricProvider {
     serde_json::from_value(json!({"prometheus": prometheus})).unwrap()
 }
 
-fn now() -> Timestamp {
-    "2026-03-01T12:00:00.5Z".parse().unwrap()
+fn look() -> Look<'static> {
+    static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+    Look { at: "2026-03-01T12:00:00.5Z".parse().unwrap(), underway: &NOTHING }
+}
+
+fn of<'m>(
+    metric: &'m MetricProvider,
+    default_prometheus: Option<&'m str>,
+) -> Result<Box<dyn Provider + 'm>, Problem> {
+    static NONE: Profiles = Profiles::new();
+    provider::of(metric, Surroundings { default_prometheus, profiles: &NONE })
 }
 
 fn request(prometheus: Value) -> Result<Request, String> {
     let metric = provider(prometheus);
-    let provider =
-        provider::of(&metric, Some("http://default:9090")).map_err(|problem| problem.to_string())?;
-    provider.request(now()).map_err(|problem| problem.to_string())
+    let provider = of(&metric, Some("http://default:9090")).map_err(|problem| problem.to_string())?;
+    provider.request(&look()).map_err(|problem| problem.to_string())
 }
 
 #[test]
@@ -31,7 +41,7 @@ fn recorded_answers_mean_what_they_should() {
     files.sort();
     assert!(files.len() >= 20, "{} recordings", files.len());
     let metric = provider(json!({"query": "up"}));
-    let provider = provider::of(&metric, Some("http://default:9090")).unwrap();
+    let provider = of(&metric, Some("http://default:9090")).unwrap();
     for file in files {
         let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         let case = format!("{}: {}", file.file_stem().unwrap().display(), golden["case"].as_str().unwrap());
@@ -42,7 +52,7 @@ fn recorded_answers_mean_what_they_should() {
         let response =
             Response { status: golden["response"]["status"].as_u64().unwrap().try_into().unwrap(), body };
         let expected = &golden["reply"];
-        match provider.reply(&response) {
+        match provider.reply(&look(), &response) {
             Reply::Samples(sampled) => {
                 let kind = if matches!(sampled.result, Samples::Number(_)) { "number" } else { "numbers" };
                 assert_eq!(expected[kind], sampled.result.printed(), "{case}");
@@ -51,13 +61,12 @@ fn recorded_answers_mean_what_they_should() {
             }
             Reply::Malformed(why) => assert_eq!(expected["malformed"], why, "{case}"),
             Reply::Down(why) => assert_eq!(expected["down"], why, "{case}"),
-            Reply::NoData => panic!("{case}"),
+            other => panic!("{case}: {other:?}"),
         }
         if let Some(expected) = expected.get("series") {
             let (found, _) = series(&response).unwrap();
-            let label = |labels: &std::collections::BTreeMap<String, String>, name| {
-                labels.get(name).cloned().unwrap_or_default()
-            };
+            let label =
+                |labels: &BTreeMap<String, String>, name| labels.get(name).cloned().unwrap_or_default();
             let found: Vec<Value> = found
                 .iter()
                 .map(|one| {
@@ -127,19 +136,53 @@ fn login_headers_timeout_and_certificates_are_the_metrics_own() {
 }
 
 #[test]
+fn logins_that_take_an_exchange_are_left_to_the_shell() {
+    let oauth2 =
+        json!({"tokenUrl": "https://login/token", "clientId": "me", "clientSecret": "pw", "scopes": ["a"]});
+    let asked =
+        request(json!({"query": "up", "insecure": true, "authentication": {"oauth2": oauth2}})).unwrap();
+    let Login::Oauth2(grant) = asked.login else { panic!("{:?}", asked.login) };
+    assert_eq!((grant.token_url.as_str(), grant.client_id.as_str()), ("https://login/token", "me"));
+    assert_eq!(
+        (grant.client_secret.as_str(), grant.scopes, grant.insecure),
+        ("pw", vec!["a".to_owned()], true)
+    );
+
+    let sigv4 = json!({"region": "eu-west-1", "roleArn": "arn:r", "profile": "p"});
+    let amazon = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1";
+    let login = |address: &str| {
+        request(json!({"query": "up", "address": address, "authentication": {"sigv4": sigv4}})).unwrap().login
+    };
+    let Login::Aws(signing) = login(amazon) else { panic!("{:?}", login(amazon)) };
+    assert_eq!((signing.region.as_str(), signing.service), ("eu-west-1", "aps"));
+    assert_eq!((signing.role_arn.as_str(), signing.profile.as_str()), ("arn:r", "p"));
+    assert_eq!(login("http://prometheus:9090"), Login::Complete, "not Amazon's own: as in Argo Rollouts");
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused_with_the_field_and_a_remedy() {
     for (prometheus, field, remedy) in [
         (json!({"query": ""}), "prometheus.query", "give a PromQL expression"),
         (json!({"address": "prometheus:9090", "query": "up"}), "prometheus.address", "give http://host:port"),
         (
-            json!({"query": "up", "authentication": {"sigv4": {"region": "eu-west-1"}}}),
-            "prometheus.authentication.sigv4",
-            "put a signing proxy (aws-sigv4-proxy) before the provider",
+            json!({"query": "up", "authentication": {
+                "basicAuth": {"username": "me"},
+                "oauth2": {"tokenUrl": "https://x", "clientId": "a", "clientSecret": "b"},
+            }}),
+            "prometheus.authentication",
+            "set one of them",
+        ),
+        (
+            json!({"query": "up", "authentication": {
+                "oauth2": {"tokenUrl": "login/token", "clientId": "a", "clientSecret": "b"},
+            }}),
+            "prometheus.authentication.oauth2.tokenUrl",
+            "give one such as https://",
         ),
         (
             json!({"query": "up", "authentication": {"oauth2": {"tokenUrl": "https://x"}}}),
-            "prometheus.authentication.oauth2",
-            "give a long-lived token in headers",
+            "prometheus.authentication.oauth2.clientId",
+            "from a Secret argument",
         ),
         (
             json!({"query": "up", "headers": [{"key": "a b", "value": "x"}]}),
@@ -166,10 +209,10 @@ fn what_cannot_be_asked_is_refused_with_the_field_and_a_remedy() {
         assert!(refusal.starts_with(&format!("provider.{field}: ")) && refusal.contains(remedy), "{refusal}");
     }
     let metric = provider(json!({"query": "up"}));
-    let nowhere = provider::of(&metric, None).err().unwrap().to_string();
+    let nowhere = of(&metric, None).err().unwrap().to_string();
     assert_eq!(
         nowhere,
-        "provider.prometheus.address: prometheus address is not configured; give http://host:port here, or start the controller \
+        "provider.prometheus.address: no address is configured; give http://host:port here, or start the controller \
          with ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
     );
 }

@@ -1,9 +1,20 @@
 //! The web provider: its requests, and what answers mean.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use serin_analysis::provider::{self, Reply, Request, Response};
+use serin_analysis::provider::{
+    self, Look, Problem, Profiles, Provider, Reply, Request, Response, Surroundings,
+};
 use serin_api::provider::MetricProvider;
+
+const LOOK: Look<'static> = Look { at: Timestamp::UNIX_EPOCH, underway: &BTreeMap::new() };
+
+fn of(metric: &MetricProvider) -> Result<Box<dyn Provider + '_>, Problem> {
+    static NONE: Profiles = Profiles::new();
+    provider::of(metric, Surroundings { default_prometheus: None, profiles: &NONE })
+}
 
 fn web(fields: Value) -> MetricProvider {
     let mut web = json!({"url": "https://me:word@host:8443/check?token=abc"});
@@ -15,8 +26,8 @@ fn web(fields: Value) -> MetricProvider {
 
 fn request(fields: Value) -> Result<Request, String> {
     let metric = web(fields);
-    let provider = provider::of(&metric, None).map_err(|problem| problem.to_string())?;
-    provider.request(Timestamp::UNIX_EPOCH).map_err(|problem| problem.to_string())
+    let provider = of(&metric).map_err(|problem| problem.to_string())?;
+    provider.request(&LOOK).map_err(|problem| problem.to_string())
 }
 
 #[test]
@@ -40,7 +51,7 @@ fn a_request_is_what_the_metric_says() {
     assert_eq!(request(json!({"method": "PUT", "body": "text"})).unwrap().body.as_deref(), Some("text"));
 
     let metric = web(json!({}));
-    assert_eq!(provider::of(&metric, None).unwrap().place(), "Web https://host:8443");
+    assert_eq!(of(&metric).unwrap().place(), "Web https://host:8443");
 }
 
 #[test]
@@ -86,7 +97,7 @@ fn answers_mean_what_they_should() {
         ("a failure of the endpoint counts", "", 500, "", Err("received non 2xx response code: 500 ")),
     ] {
         let metric = web(json!({"jsonPath": path}));
-        let reply = provider::of(&metric, None).unwrap().reply(&Response { status, body: body.to_owned() });
+        let reply = of(&metric).unwrap().reply(&LOOK, &Response { status, body: body.to_owned() });
         let found = match reply {
             Reply::Samples(sampled) => Ok(sampled.result.printed()),
             Reply::Malformed(why) => Err(why),

@@ -2,17 +2,20 @@
 //! rollouts; what it decides itself is when to look and when to try again.
 
 pub mod announce;
+pub mod aws;
 pub mod breaker;
 pub mod cache;
 pub mod caches;
 pub mod connect;
 pub mod denial;
 pub mod difference;
+pub mod exchange;
 pub mod exposition;
 pub mod failure;
 pub mod farewell;
 pub mod lease;
 pub mod link;
+pub mod login;
 pub mod mark;
 pub mod measure;
 pub mod metrics;

@@ -1,193 +1,42 @@
-//! Performs the requests of metrics: one client for all, few questions at a time to each host, nothing secret in errors.
+//! Performs the questions of metrics: logs in where that takes an exchange of its own, asks, and says what came of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use reqwest::{Client, Method, Url};
-use serin_analysis::provider::{Answer, Request, Response};
+use serin_analysis::provider::{Answer, Login, Request, Response};
 use serin_analysis::run::{Ask, Asked};
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
-use crate::breaker::Breaker;
-use crate::watch::chain;
-
-/// Questions to one host at the same time: a fleet of runs must not be what brings the provider down.
-const PER_HOST: usize = 16;
-/// An answer larger than this is given up: it is no metric.
-const LARGEST: usize = 16 << 20;
-/// A host that nobody asked for this long is forgotten.
-const FORGET: Duration = Duration::from_secs(3600);
-
-#[derive(Debug)]
-struct Host {
-    permits: Semaphore,
-    breaker: Mutex<Breaker>,
-    asked: Mutex<Instant>,
-}
-
-impl Host {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { permits: Semaphore::new(PER_HOST), breaker: Mutex::default(), asked: Mutex::new(now) }
-    }
-
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::exchange::Exchange;
+use crate::login::{Logins, NoLogin};
 
 /// Sends questions to providers.
 #[derive(Debug)]
 pub struct Prober {
-    client: Client,
-    trusting: Client,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    exchange: Exchange,
+    logins: Logins,
 }
 
 impl Prober {
-    /// Makes the clients. Where the system has no certificates to trust, as in an image made from scratch, providers
-    /// behind `http://` can be asked all the same, and others say that their certificate is not trusted.
-    ///
-    /// # Errors
-    /// When there is no usable TLS at all.
-    pub fn new() -> reqwest::Result<Self> {
-        let builder = || Client::builder().user_agent(crate::AGENT).connect_timeout(Duration::from_secs(10));
-        let client = builder().build().or_else(|error| {
-            tracing::warn!("providers behind https cannot be trusted: {}", chain(&error));
-            builder().tls_certs_only([]).build()
-        })?;
-        let trusting = builder().tls_certs_only([]).danger_accept_invalid_certs(true).build()?;
-        Ok(Self { client, trusting, hosts: Mutex::default() })
+    /// Asks over `exchange`.
+    pub fn new(exchange: Exchange) -> Self {
+        Self { exchange, logins: Logins::default() }
     }
 
     /// Asks one question.
     pub async fn ask(&self, ask: Ask) -> Asked {
         let answer = match self.answer(&ask.request).await {
             Ok(response) => Answer::Response(response),
-            Err(why) => Answer::Unreachable(why),
+            Err(NoLogin::Unreachable(why)) => Answer::Unreachable(why),
+            Err(NoLogin::Refused(why)) => Answer::Refused(why),
         };
         Asked { ask, answer }
     }
 
-    async fn answer(&self, request: &Request) -> Result<Response, String> {
-        // The address itself is not shown: it may hold a secret.
-        let url = Url::parse(&request.url).map_err(|error| format!("the address cannot be read: {error}"))?;
-        let host = self.host(&url.origin().ascii_serialization());
-        let timeout = request.timeout.max(Duration::from_millis(1));
-        host.breaker().admit(Instant::now(), timeout)?;
-        let exchange = async {
-            let _permit = host.permits.acquire().await;
-            self.exchange(request, url).await
-        };
-        let answer = match tokio::time::timeout(timeout, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", timeout.as_secs_f64())),
-        };
-        match &answer {
-            Ok(_) => host.breaker().answered(),
-            Err(why) => host.breaker().silent(why, Instant::now()),
+    async fn answer(&self, request: &Request) -> Result<Response, NoLogin> {
+        let entered = self.logins.enter(&self.exchange, request).await?;
+        let response = self.exchange.send(&entered).await.map_err(NoLogin::Unreachable)?;
+        // A token may have been taken back before its time.
+        if response.status == 401 && request.login != Login::Complete && self.logins.forget(&request.login) {
+            let entered = self.logins.enter(&self.exchange, request).await?;
+            return self.exchange.send(&entered).await.map_err(NoLogin::Unreachable);
         }
-        answer
-    }
-
-    fn host(&self, origin: &str) -> Arc<Host> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let asked = |host: &Host| *host.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.retain(|_, host| asked(host) + FORGET > now);
-        let host = hosts.entry(origin.to_owned()).or_insert_with(|| Arc::new(Host::new())).clone();
-        *host.asked.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        host
-    }
-
-    async fn exchange(&self, request: &Request, url: Url) -> Result<Response, String> {
-        let client = if request.insecure { &self.trusting } else { &self.client };
-        let method = Method::from_bytes(request.method.as_bytes()).unwrap_or(Method::GET);
-        let mut sending = client.request(method, url);
-        for (name, value) in &request.headers {
-            sending = sending.header(name, value);
-        }
-        if let Some(body) = &request.body {
-            sending = sending.body(body.clone());
-        }
-        let mut answer = sending.send().await.map_err(explain)?;
-        let status = answer.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(explain)? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(format!("the answer is larger than {} MiB", LARGEST >> 20));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Response { status, body: String::from_utf8_lossy(&body).into_owned() })
-    }
-}
-
-fn explain(error: reqwest::Error) -> String {
-    chain(&error.without_url())
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    fn request(url: &str) -> Request {
-        Request {
-            method: "GET",
-            url: url.to_owned(),
-            headers: vec![("X-Token".to_owned(), "hunter2".to_owned())],
-            body: None,
-            timeout: Duration::from_millis(300),
-            insecure: false,
-        }
-    }
-
-    fn prober() -> Prober {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Prober::new().unwrap()
-    }
-
-    async fn serve(router: Router) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        format!("http://{address}")
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_given_whatever_its_status() {
-        let unavailable = (axum::http::StatusCode::SERVICE_UNAVAILABLE, "later");
-        let base = serve(Router::new().route("/q", get(async move || unavailable))).await;
-        let response = prober().answer(&request(&format!("{base}/q"))).await.unwrap();
-        assert_eq!(response, Response { status: 503, body: "later".to_owned() });
-    }
-
-    #[tokio::test]
-    async fn a_slow_or_closed_door_is_said_without_the_address() {
-        let slow = async || tokio::time::sleep(Duration::from_secs(5)).await;
-        let base = serve(Router::new().route("/q", get(slow))).await;
-        let prober = prober();
-        let why = prober.answer(&request(&format!("{base}/q?key=hunter2"))).await.unwrap_err();
-        assert_eq!(why, "no answer within 0.3 s");
-        let why = prober.answer(&request("http://127.0.0.1:1/q?key=hunter2")).await.unwrap_err();
-        assert!(why.contains("refused") && !why.contains("hunter2"), "{why}");
-        let why = prober.answer(&request("no address, hunter2")).await.unwrap_err();
-        assert!(!why.contains("hunter2"), "{why}");
-    }
-
-    #[tokio::test]
-    async fn a_host_that_is_down_is_not_asked_by_everybody() {
-        let prober = prober();
-        for _ in 0..3 {
-            prober.answer(&request("http://127.0.0.1:1/")).await.unwrap_err();
-        }
-        let why = prober.answer(&request("http://127.0.0.1:1/other")).await.unwrap_err();
-        assert!(why.contains("spared for a moment"), "{why}");
+        Ok(response)
     }
 }

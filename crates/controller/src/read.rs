@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde_json::Value;
+use serin_analysis::provider::profile::{Place, Profile, Profiles};
 use serin_analysis::secret::{SecretText, Secrets};
 use serin_api::label;
 use serin_core::seen::{ObjectKey, Seen};
@@ -16,7 +17,10 @@ use crate::watch::api_words;
 
 /// Reads single objects, when they are needed; keeps nothing.
 #[derive(Clone)]
-pub struct Reader(Client);
+pub struct Reader {
+    client: Client,
+    home: String,
+}
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -25,14 +29,37 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Reads with this client.
-    pub fn new(client: Client) -> Self {
-        Self(client)
+    /// Reads with this client; `home` is the namespace of the controller.
+    pub fn new(client: Client, home: String) -> Self {
+        Self { client, home }
+    }
+
+    /// Reads the profiles `needed` by a run in `namespace`.
+    pub async fn profiles(&self, namespace: &str, needed: Vec<(Place, String)>) -> Profiles {
+        let mut found = Profiles::new();
+        for (place, name) in needed {
+            let profile = match place {
+                Place::Process => Seen::Fresh(of_process(&name, |variable| std::env::var(variable).ok())),
+                Place::Run => self.profile(namespace, &name).await,
+                Place::Home => self.profile(&self.home, &name).await,
+            };
+            found.insert((place, name), profile);
+        }
+        found
+    }
+
+    async fn profile(&self, namespace: &str, name: &str) -> Seen<Profile> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match api.get_opt(name).await {
+            Ok(Some(secret)) => Seen::Fresh(texts(&secret)),
+            Ok(None) => Seen::Absent,
+            Err(error) => Seen::Failed(api_words(&error)),
+        }
     }
 
     /// Reads the keys `needed`, as name and key, of Secrets in `namespace`.
     pub async fn secrets(&self, namespace: &str, needed: &[(String, String)]) -> Secrets {
-        let api: Api<Secret> = Api::namespaced(self.0.clone(), namespace);
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let names: BTreeSet<_> = needed.iter().map(|(name, _)| name).collect();
         let mut found = BTreeMap::new();
         for name in names {
@@ -53,7 +80,7 @@ impl Reader {
     /// What the API server said, or why it could not be asked.
     pub async fn gone(&self, rollout: &Name) -> Result<bool, String> {
         let api: Api<Raw> =
-            Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
+            Api::namespaced_with(self.client.clone(), &rollout.namespace, &kind::rollout().resource());
         let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
         Ok(found.is_none_or(|found| found.meta().deletion_timestamp.is_some()))
     }
@@ -64,14 +91,14 @@ impl Reader {
     /// What the API server said, or why it could not be asked.
     pub async fn raw(&self, rollout: &Name) -> Result<Option<Value>, String> {
         let api: Api<Raw> =
-            Api::namespaced_with(self.0.clone(), &rollout.namespace, &kind::rollout().resource());
+            Api::namespaced_with(self.client.clone(), &rollout.namespace, &kind::rollout().resource());
         let found = api.get_opt(&rollout.name).await.map_err(|error| api_words(&error))?;
         Ok(found.map(|found| found.json))
     }
 
     /// The pods that a ReplicaSet of this uid and hash controls, as they are now.
     pub async fn pods(&self, namespace: &str, set: &str, hash: &str) -> Seen<Vec<serin_core::pod::Pod>> {
-        let api: Api<Pod> = Api::namespaced(self.0.clone(), namespace);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let selector = ListParams::default().labels(&format!("{}={hash}", label::POD_TEMPLATE_HASH));
         match api.list(&selector).await {
             Ok(list) => Seen::Fresh(list.items.into_iter().filter_map(|pod| pod_of(pod, set)).collect()),
@@ -86,7 +113,7 @@ impl Reader {
     /// What the API server said, or why it could not be asked.
     pub async fn taken(&self, set: &ObjectKey, rollout: &str, hash: &str) -> Result<bool, String> {
         let resource = Kind::of_key(set).resource();
-        let api: Api<Raw> = Api::namespaced_with(self.0.clone(), &set.namespace, &resource);
+        let api: Api<Raw> = Api::namespaced_with(self.client.clone(), &set.namespace, &resource);
         let found = api.get_opt(&set.name).await.map_err(|error| api_words(&error))?;
         Ok(found.is_some_and(|found| {
             let own = rollout_of(found.meta()).is_some_and(|owner| owner.uid == rollout);
@@ -115,6 +142,30 @@ fn pod_of(pod: Pod, set: &str) -> Option<serin_core::pod::Pod> {
     })
 }
 
+/// The keys of a Secret that are text.
+fn texts(secret: &Secret) -> Profile {
+    let data = secret.data.iter().flatten();
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(SecretText::new);
+    data.filter_map(|(key, bytes)| Some((key.clone(), text(&bytes.0)?))).collect()
+}
+
+/// What the environment says for a profile, under the keys that a Secret would have.
+fn of_process(name: &str, variable: impl Fn(&str) -> Option<String>) -> Profile {
+    let variables: &[(&str, &str)] = match name {
+        "datadog" => &[("api-key", "DD_API_KEY"), ("app-key", "DD_APP_KEY"), ("address", "DD_ADDRESS")],
+        "aws" => &[
+            ("region", "AWS_DEFAULT_REGION"),
+            ("region", "AWS_REGION"),
+            ("endpoint", "AWS_ENDPOINT_URL"),
+            ("endpoint", "AWS_ENDPOINT_URL_CLOUDWATCH"),
+        ],
+        _ => &[],
+    };
+    // Of two variables for one key the later one wins.
+    let set = variables.iter().filter_map(|(key, name)| Some((*key, variable(name)?)));
+    set.map(|(key, text)| (key.to_owned(), SecretText::new(text))).collect()
+}
+
 fn text_of(secret: Option<&Secret>, key: &str) -> Seen<SecretText> {
     let bytes = secret.and_then(|secret| secret.data.as_ref()?.get(key));
     match bytes.map(|bytes| std::str::from_utf8(&bytes.0)) {
@@ -129,6 +180,23 @@ mod tests {
     use k8s_openapi::ByteString;
 
     use super::*;
+
+    #[test]
+    fn profiles_of_the_environment_have_the_keys_of_a_secret() {
+        let given = |name: &str| match name {
+            "AWS_REGION" => Some("eu-west-1".to_owned()),
+            "AWS_DEFAULT_REGION" => Some("us-east-1".to_owned()),
+            "DD_API_KEY" => Some("k".to_owned()),
+            _ => None,
+        };
+        let shown = |name| {
+            let profile = of_process(name, given);
+            profile.into_iter().map(|(key, text)| format!("{key}={}", text.expose())).collect::<Vec<_>>()
+        };
+        assert_eq!(shown("aws"), ["region=eu-west-1"]);
+        assert_eq!(shown("datadog"), ["api-key=k"]);
+        assert!(shown("other").is_empty());
+    }
 
     #[test]
     fn missing_and_unreadable_are_different() {

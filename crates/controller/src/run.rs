@@ -12,6 +12,7 @@ use tracing::Instrument;
 use crate::announce::{self, Announcer};
 use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
+use crate::exchange::Exchange;
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
 use crate::options::Options;
@@ -71,7 +72,7 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     let home = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| CannotBegin::NoCluster(chain(&error)))?;
-    let prober = Prober::new().map_err(CannotBegin::NoTls)?;
+    let prober = Prober::new(Exchange::new().map_err(CannotBegin::NoTls)?);
     let namespace = options.namespaced.then(|| home.clone());
     let scope = Scope { namespace, instance: options.instance_id.clone() };
     let (caches, tally) = (Caches::new(&scope), Arc::new(Tally::default()));
@@ -88,7 +89,7 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     watches::start(&client, scope, &caches);
     let resources = caches.resources.clone();
     let performer = Performer::new(client.clone(), resources, leadership.clone(), tally.clone());
-    let parts = Parts { options, client, caches, tally, performer, prober, leadership };
+    let parts = Parts { options, client, home, caches, tally, performer, prober, leadership };
     let ended = parts.work(election, signals).await;
     stop_serving.cancel();
     Ok(ended)
@@ -128,6 +129,7 @@ fn asked_to_stop() -> Result<CancellationToken, CannotBegin> {
 struct Parts {
     options: Options,
     client: Client,
+    home: String,
     caches: Arc<Caches>,
     tally: Arc<Tally>,
     performer: Performer,
@@ -178,9 +180,9 @@ impl Parts {
 
     /// Works as soon as everything has been listed and the lease is ours.
     fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
-        let Self { options, client, caches, tally, performer, prober, mut leadership } = self;
+        let Self { options, client, home, caches, tally, performer, prober, mut leadership } = self;
         let resync = Duration::from_secs(options.rollout_resync.max(1));
-        let (common, reader) = ((performer, announcer, tally), Reader::new(client));
+        let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
         let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), reader.clone(), resync));
         let prometheus = options.prometheus_address.clone();
         let runs = Arc::new(Runs::new(caches.clone(), common, (prober, reader), prometheus));

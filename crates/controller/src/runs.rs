@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
-use serin_analysis::run::{Asked, RunPlan, RunWorld, conclude, due, secrets_needed};
+use serin_analysis::run::{Asked, RunPlan, RunWorld, conclude, due, profiles_needed, secrets_needed};
 use serin_api::AnalysisRun;
 use serin_core::journal::{Event, Severity};
 use serin_core::write::{Effect, Write};
@@ -142,8 +142,15 @@ impl Runs {
     /// Asks everything that is due, all at once, and concludes; with the moment of the conclusion.
     async fn measure(&self, name: &Name, run: &AnalysisRun) -> (Timestamp, RunPlan) {
         let secrets = self.reader.secrets(&name.namespace, &secrets_needed(run)).await;
+        let profiles = self.reader.profiles(&name.namespace, profiles_needed(run)).await;
         let default_prometheus = self.default_prometheus.as_deref();
-        let world = RunWorld { now: Timestamp::now(), run, secrets: &secrets, default_prometheus };
+        let world = RunWorld {
+            now: Timestamp::now(),
+            run,
+            secrets: &secrets,
+            profiles: &profiles,
+            default_prometheus,
+        };
         let asked: Vec<Asked> = join_all(due(&world).into_iter().map(|ask| self.prober.ask(ask))).await;
         let world = RunWorld { now: Timestamp::now(), ..world };
         let started = Instant::now();

@@ -4,20 +4,58 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serin_api::provider::{Authentication, BasicAuth, Header, Oauth2, Sigv4};
 
-use super::Problem;
+use super::address::Address;
+use super::aws::Signing;
+use super::oauth2::Grant;
+use super::{Login, Problem};
 
-/// The headers to send, checked, then the one that logs in; `provider` is the field of `provider` that holds them.
-pub(super) fn headers(
-    provider: &str,
-    headers: Option<&Vec<Header>>,
-    authentication: Option<&Authentication>,
-) -> Result<Vec<(String, String)>, Problem> {
+/// What logs a request in.
+pub(super) struct Entry {
+    /// Headers, checked.
+    pub(super) headers: Vec<(String, String)>,
+    /// The exchange that the shell adds.
+    pub(super) login: Login,
+}
+
+/// Which provider logs in, and with what.
+pub(super) struct Asked<'m> {
+    /// The field of `provider` that holds it all.
+    pub(super) provider: &'static str,
+    pub(super) headers: Option<&'m Vec<Header>>,
+    pub(super) authentication: Option<&'m Authentication>,
+    pub(super) insecure: bool,
+    /// How a request is signed when `sigv4` is set; `None` where it cannot be.
+    pub(super) service: Option<&'static str>,
+}
+
+/// The headers to send, then the one that logs in, or the exchange that does.
+pub(super) fn entry(asked: &Asked) -> Result<Entry, Problem> {
+    let Asked { provider, headers, authentication, .. } = *asked;
     let given = headers.into_iter().flatten().map(|header| checked(provider, header));
-    let mut all = given.collect::<Result<Vec<_>, _>>()?;
-    if let Some(authentication) = authentication {
-        all.extend(login(provider, authentication)?);
-    }
-    Ok(all)
+    let mut headers = given.collect::<Result<Vec<_>, _>>()?;
+    let Some(Authentication { sigv4, oauth2, basic_auth }) = authentication else {
+        return Ok(Entry { headers, login: Login::Complete });
+    };
+    let signing = sigv4.as_ref().map(|sigv4| signing(asked, sigv4)).transpose()?.flatten();
+    let grant = oauth2.as_ref().map(|oauth2| grant(asked, oauth2)).transpose()?.flatten();
+    let basic = basic_auth.as_ref().and_then(basic);
+    let login = match (signing, grant, basic) {
+        (None, None, None) => Login::Complete,
+        (Some(signing), None, None) => Login::Aws(signing),
+        (None, Some(grant), None) => Login::Oauth2(grant),
+        (None, None, Some(basic)) => {
+            headers.push(basic);
+            Login::Complete
+        }
+        _ => {
+            return Err(Problem::Field {
+                field: format!("{provider}.authentication"),
+                why: "more than one of sigv4, oauth2 and basicAuth is set".to_owned(),
+                remedy: "set one of them",
+            });
+        }
+    };
+    Ok(Entry { headers, login })
 }
 
 fn checked(provider: &str, header: &Header) -> Result<(String, String), Problem> {
@@ -34,35 +72,57 @@ fn checked(provider: &str, header: &Header) -> Result<(String, String), Problem>
     })
 }
 
-/// The header that logs in, when a login is set.
-fn login(provider: &str, authentication: &Authentication) -> Result<Option<(String, String)>, Problem> {
-    let Authentication { sigv4, oauth2, basic_auth } = authentication;
-    if let Some(Sigv4 { region, profile, role_arn }) = sigv4
-        && [region, profile, role_arn].into_iter().any(filled)
-    {
-        return Err(Problem::Field {
-            field: format!("{provider}.authentication.sigv4"),
-            why: "AWS request signing is not implemented yet".to_owned(),
-            remedy: "put a signing proxy (aws-sigv4-proxy) before the provider and give its address",
-        });
-    }
-    if let Some(Oauth2 { token_url, client_id, client_secret, scopes: _ }) = oauth2
-        && [token_url, client_id, client_secret].into_iter().any(filled)
-    {
-        return Err(Problem::Field {
-            field: format!("{provider}.authentication.oauth2"),
-            why: "OAuth 2 is not implemented yet".to_owned(),
-            remedy: "give a long-lived token in headers (Authorization: Bearer …), from a Secret argument",
-        });
-    }
-    let Some(BasicAuth { username, password }) = basic_auth else {
+fn signing(asked: &Asked, sigv4: &Sigv4) -> Result<Option<Signing>, Problem> {
+    let Sigv4 { region, profile, role_arn } = sigv4;
+    if ![region, profile, role_arn].into_iter().any(filled) {
         return Ok(None);
+    }
+    let Some(service) = asked.service else {
+        return Err(Problem::Field {
+            field: format!("{}.authentication.sigv4", asked.provider),
+            why: "it is not said for which service of AWS to sign".to_owned(),
+            remedy: "put a signing proxy (aws-sigv4-proxy) before the endpoint and give its address",
+        });
     };
-    if ![username, password].into_iter().any(filled) {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    Ok(Some(Signing { region: text(region), service, profile: text(profile), role_arn: text(role_arn) }))
+}
+
+fn grant(asked: &Asked, oauth2: &Oauth2) -> Result<Option<Grant>, Problem> {
+    let Oauth2 { token_url, client_id, client_secret, scopes } = oauth2;
+    if !filled(token_url) {
         return Ok(None);
+    }
+    for (name, field) in [("clientId", client_id), ("clientSecret", client_secret)] {
+        if !filled(field) {
+            return Err(Problem::Field {
+                field: format!("{}.authentication.oauth2.{name}", asked.provider),
+                why: "it is empty".to_owned(),
+                remedy: "give the client that may ask tokenUrl for a token; the secret from a Secret argument",
+            });
+        }
+    }
+    let token_url = token_url.clone().unwrap_or_default();
+    Address::parse(
+        &format!("{}.authentication.oauth2.tokenUrl", asked.provider),
+        token_url.split('?').next().unwrap_or_default(),
+        "give one such as https://login/oauth2/token",
+    )?;
+    Ok(Some(Grant {
+        token_url,
+        client_id: client_id.clone().unwrap_or_default(),
+        client_secret: client_secret.clone().unwrap_or_default(),
+        scopes: scopes.clone().unwrap_or_default(),
+        insecure: asked.insecure,
+    }))
+}
+
+fn basic(BasicAuth { username, password }: &BasicAuth) -> Option<(String, String)> {
+    if ![username, password].into_iter().any(filled) {
+        return None;
     }
     let (name, word) = (username.as_deref().unwrap_or_default(), password.as_deref().unwrap_or_default());
-    Ok(Some(("Authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("{name}:{word}"))))))
+    Some(("Authorization".to_owned(), format!("Basic {}", BASE64.encode(format!("{name}:{word}")))))
 }
 
 fn filled(field: &Option<String>) -> bool {

@@ -7,13 +7,11 @@ use jiff::Timestamp;
 use serin_api::go_duration;
 use serin_api::provider::{PrometheusMetric, RangeQuery};
 
-use super::{Problem, Provider, Reply, Request, Response, form, login};
+use super::address::Address;
+use super::{Login, Look, Problem, Provider, Reply, Request, Response, form, login};
 use crate::condition;
 
-mod address;
 pub mod answer;
-
-use address::Address;
 
 /// Environment of the controller that names the Prometheus of metrics that name none.
 pub const ADDRESS_VARIABLE: &str = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS";
@@ -29,6 +27,7 @@ pub struct Prometheus<'m> {
     metric: &'m PrometheusMetric,
     address: Address,
     headers: Vec<(String, String)>,
+    login: Login,
 }
 
 impl<'m> Prometheus<'m> {
@@ -38,14 +37,26 @@ impl<'m> Prometheus<'m> {
     /// [`Problem::Field`] for an address, a login or a header that cannot work.
     pub fn new(metric: &'m PrometheusMetric, default_address: Option<&str>) -> Result<Self, Problem> {
         let named = metric.address.as_deref().filter(|address| !address.is_empty()).or(default_address);
-        let address = Address::parse(named.unwrap_or_default())?;
+        let address = Address::parse(
+            "prometheus.address",
+            named.unwrap_or_default(),
+            "give http://host:port here, or start the controller with ARGO_ROLLOUTS_PROMETHEUS_ADDRESS",
+        )?;
+        let entry = login::entry(&login::Asked {
+            provider: "prometheus",
+            headers: metric.headers.as_ref(),
+            authentication: metric.authentication.as_ref(),
+            insecure: metric.insecure,
+            service: Some("aps"),
+        })?;
         let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
-        headers.extend(login::headers(
-            "prometheus",
-            metric.headers.as_ref(),
-            metric.authentication.as_ref(),
-        )?);
-        Ok(Self { metric, address, headers })
+        headers.extend(entry.headers);
+        // As in Argo Rollouts: `sigv4` means Amazon's own Prometheus and is left alone for others.
+        let login = match entry.login {
+            Login::Aws(_) if !address.to_string().contains("aps-workspaces") => Login::Complete,
+            login => login,
+        };
+        Ok(Self { metric, address, headers, login })
     }
 
     /// The request that evaluates `query` at one moment.
@@ -69,7 +80,7 @@ impl<'m> Prometheus<'m> {
 
     fn call(&self, endpoint: &str, fields: &[(&str, &str)]) -> Request {
         let form = form::encode(fields);
-        let endpoint = self.address.endpoint(endpoint);
+        let endpoint = self.address.endpoint(&format!("/api/v1/{endpoint}"));
         let seconds = self
             .metric
             .timeout
@@ -82,6 +93,7 @@ impl<'m> Prometheus<'m> {
             body: None,
             timeout: Duration::from_secs(seconds.unwrap_or(TIMEOUT)),
             insecure: self.metric.insecure,
+            login: self.login.clone(),
         };
         if request.url.len() > LONGEST_GET {
             request.method = "POST";
@@ -98,7 +110,7 @@ impl Provider for Prometheus<'_> {
         format!("Prometheus {}", self.address)
     }
 
-    fn request(&self, now: Timestamp) -> Result<Request, Problem> {
+    fn request(&self, look: &Look) -> Result<Request, Problem> {
         let query = self.metric.query.as_deref().unwrap_or_default();
         if query.trim().is_empty() {
             return Err(Problem::Field {
@@ -108,12 +120,12 @@ impl Provider for Prometheus<'_> {
             });
         }
         match &self.metric.range_query {
-            Some(range) => self.range(range, query, now),
-            None => Ok(self.instant(query, now)),
+            Some(range) => self.range(range, query, look.at),
+            None => Ok(self.instant(query, look.at)),
         }
     }
 
-    fn reply(&self, response: &Response) -> Reply {
+    fn reply(&self, _: &Look, response: &Response) -> Reply {
         answer::values(response)
     }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serin_api::provider::WebMetric;
 
 use super::json_path::JsonPath;
-use super::{Problem, Provider, Reply, Request, Response, Sampled, Samples, excerpt, login};
+use super::{Look, Problem, Provider, Reply, Request, Response, Sampled, Samples, excerpt, login};
 
 /// Seconds to wait for an answer, unless the metric says otherwise.
 const TIMEOUT: u64 = 10;
@@ -27,7 +26,13 @@ impl Web {
     pub(super) fn new(metric: &WebMetric) -> Result<Self, Problem> {
         let place = place(&metric.url)?;
         let method = method(metric)?;
-        let mut headers = login::headers("web", metric.headers.as_ref(), metric.authentication.as_ref())?;
+        let login::Entry { mut headers, login } = login::entry(&login::Asked {
+            provider: "web",
+            headers: metric.headers.as_ref(),
+            authentication: metric.authentication.as_ref(),
+            insecure: metric.insecure,
+            service: None,
+        })?;
         if metric.json_body.is_some() {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
@@ -47,6 +52,7 @@ impl Web {
             body: body.or_else(|| metric.json_body.as_ref().map(ToString::to_string)),
             timeout: Duration::from_secs(seconds.filter(|seconds| *seconds > 0).unwrap_or(TIMEOUT)),
             insecure: metric.insecure,
+            login,
         };
         Ok(Self { request, path, place })
     }
@@ -57,13 +63,13 @@ impl Provider for Web {
         self.place.clone()
     }
 
-    fn request(&self, _: Timestamp) -> Result<Request, Problem> {
+    fn request(&self, _: &Look) -> Result<Request, Problem> {
         Ok(self.request.clone())
     }
 
     /// An endpoint that answers 500 has answered: it may well be the revision under test that is broken. So, other than
     /// with a provider of metrics, every status but success is an error that counts.
-    fn reply(&self, response: &Response) -> Reply {
+    fn reply(&self, _: &Look, response: &Response) -> Reply {
         if !(200..300).contains(&response.status) {
             let shown = excerpt(&response.body);
             return Reply::Malformed(format!("received non 2xx response code: {} {shown}", response.status));
@@ -75,7 +81,7 @@ impl Provider for Web {
                 Err(why) => return Reply::Malformed(format!("Could not find JSONPath in body: {why}")),
             },
         };
-        Reply::Samples(Sampled { result, notes: BTreeMap::new() })
+        Reply::Samples(Sampled::plain(result))
     }
 
     fn shown(&self) -> BTreeMap<String, String> {

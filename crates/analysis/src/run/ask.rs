@@ -7,8 +7,9 @@ use serin_api::MetricResult;
 
 use super::prepared::{Prepared, Unaskable};
 use super::schedule;
-use super::{Ask, Part};
+use super::{Ask, Part, underway};
 use crate::comparison::{ErrorRate, Evidence};
+use crate::provider::Look;
 use crate::provider::prometheus::Prometheus;
 
 /// The questions of a metric that are due.
@@ -35,7 +36,8 @@ pub(super) fn of(
         request,
     };
     let Some(plan) = plan else {
-        return Ok(vec![ask(Part::Query, provider.request(now).map_err(Unaskable::Problem)?)]);
+        let request = provider.request(&look(result, now)).map_err(Unaskable::of)?;
+        return Ok(vec![ask(Part::Query, request)]);
     };
     let prometheus = prepared.prometheus()?;
     let asks = windows(prepared, plan, result, began, now).into_iter().flat_map(|id| {
@@ -46,6 +48,11 @@ pub(super) fn of(
         ]
     });
     Ok(asks.collect())
+}
+
+fn look(result: Option<&MetricResult>, at: Timestamp) -> Look<'_> {
+    static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+    Look { at, underway: underway::of(result).map_or(&NOTHING, |begun| &begun.metadata) }
 }
 
 /// At least one window even when an edit made `count` smaller than what was judged: the next one ends the comparison.
@@ -66,14 +73,18 @@ fn windows(
 }
 
 /// Why the metric cannot be asked for now, if it cannot.
-pub(super) fn problem(prepared: &Prepared, now: Timestamp) -> Option<Unaskable> {
+pub(super) fn problem(
+    prepared: &Prepared,
+    result: Option<&MetricResult>,
+    now: Timestamp,
+) -> Option<Unaskable> {
     let provider = match prepared.provider() {
         Ok(provider) => provider,
         Err(unaskable) => return Some(unaskable),
     };
     match prepared.comparison() {
         Some(_) => None,
-        None => provider.request(now).err().map(Unaskable::Problem),
+        None => provider.request(&look(result, now)).err().map(Unaskable::of),
     }
 }
 
@@ -85,11 +96,11 @@ pub(super) fn shown(prepared: &Prepared) -> BTreeMap<String, String> {
     }
 }
 
-impl Prepared {
+impl Prepared<'_> {
     /// The Prometheus of a comparison, for queries that are not the metric's own.
     fn prometheus(&self) -> Result<Prometheus<'_>, Unaskable> {
         let metric = self.real()?.provider.prometheus.as_ref();
         let metric = metric.ok_or(Unaskable::Problem(crate::provider::Problem::NoProvider))?;
-        Prometheus::new(metric, self.default_prometheus()).map_err(Unaskable::Problem)
+        Prometheus::new(metric, self.around.default_prometheus).map_err(Unaskable::of)
     }
 }

@@ -1,9 +1,11 @@
 //! Decides the phases: of a metric from its counters, of the run from its metrics.
 
+use jiff::Timestamp;
 use serin_api::{AnalysisPhase, AnalysisRunStatus, MetricResult, RunSummary};
 
 use super::hold;
 use super::prepared::Prepared;
+use super::underway;
 use crate::comparison::Evidence;
 use crate::limit::{ERRORS_BORNE, Limits};
 
@@ -19,14 +21,19 @@ fn verdict(phase: AnalysisPhase, reason: impl Into<String>) -> Option<Verdict> {
 }
 
 /// Ends metrics that have decided, or whose run ends.
-pub(super) fn metrics(prepared: &[Prepared], status: &mut AnalysisRunStatus, terminate: bool) {
-    each(prepared, status, terminate);
+pub(super) fn metrics(
+    prepared: &[Prepared],
+    status: &mut AnalysisRunStatus,
+    terminate: bool,
+    now: Timestamp,
+) {
+    each(prepared, status, terminate, now);
     if !terminate && ended_badly(prepared, status) {
-        each(prepared, status, true);
+        each(prepared, status, true, now);
     }
 }
 
-fn each(prepared: &[Prepared], status: &mut AnalysisRunStatus, terminate: bool) {
+fn each(prepared: &[Prepared], status: &mut AnalysisRunStatus, terminate: bool, now: Timestamp) {
     for prepared in prepared {
         let Some(result) = status.metric_results.iter_mut().find(|result| result.name == prepared.name)
         else {
@@ -34,6 +41,9 @@ fn each(prepared: &[Prepared], status: &mut AnalysisRunStatus, terminate: bool) 
         };
         if result.phase.completed() || result.measurements.is_empty() {
             continue;
+        }
+        if terminate {
+            underway::terminate(prepared, result, now);
         }
         let Some(Verdict { phase, .. }) = metric(prepared, result, terminate) else {
             result.phase = AnalysisPhase::Running;
@@ -125,10 +135,10 @@ fn ended_badly(prepared: &[Prepared], status: &AnalysisRunStatus) -> bool {
 }
 
 fn deciding<'s>(
-    prepared: &'s [Prepared],
+    prepared: &'s [Prepared<'s>],
     status: &'s AnalysisRunStatus,
-) -> impl Iterator<Item = (&'s Prepared, &'s MetricResult)> {
-    let find = |prepared: &'s Prepared| {
+) -> impl Iterator<Item = (&'s Prepared<'s>, &'s MetricResult)> {
+    let find = |prepared: &'s Prepared<'s>| {
         let result = status.metric_results.iter().find(|result| result.name == prepared.name)?;
         Some((prepared, result))
     };

@@ -24,7 +24,7 @@ struct Answers<'a> {
 
 /// One comparison with what is known of it.
 struct Comparing<'p> {
-    prepared: &'p Prepared,
+    prepared: &'p Prepared<'p>,
     plan: &'p ErrorRate,
     place: String,
     evidence: Evidence,
@@ -100,7 +100,7 @@ impl Comparing<'_> {
         series(response).map_err(|reply| match reply {
             Reply::Down(why) => measure::unreachable(&self.place, &why),
             Reply::Malformed(why) => Hold { what: format!("{} refuses the query", self.place), why },
-            Reply::NoData | Reply::Samples(_) => {
+            Reply::NoData | Reply::Samples(_) | Reply::Judged(_) | Reply::Underway { .. } => {
                 Hold { what: format!("{} answers something else", self.place), why: String::new() }
             }
         })

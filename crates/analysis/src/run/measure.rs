@@ -8,8 +8,9 @@ use serin_api::{AnalysisPhase, Measurement, MetricResult};
 use super::hold::{self, Hold};
 use super::prepared::{Prepared, Unaskable};
 use super::time::api_time;
+use super::underway;
 use crate::condition::{Opinion, judge};
-use crate::provider::{Answer, Reply, Response, excerpt, shortened};
+use crate::provider::{Answer, Judged, Look, Reply, Response, excerpt, shortened};
 use crate::validate::Measured;
 
 /// Characters of a message and of a value that the status keeps: ten measurements of many metrics must fit into one
@@ -32,17 +33,30 @@ pub(super) fn query(prepared: &Prepared, result: &mut MetricResult, answer: &Ans
         Ok(provider) => provider,
         Err(unaskable) => return unasked(prepared, result, &unaskable, attempt),
     };
+    if let Answer::Refused(why) = answer {
+        return error(prepared, result, why.clone(), attempt);
+    }
     let response = match reached(&provider.place(), answer) {
         Ok(response) => response,
         Err(hold) => return outage(prepared, result, hold, attempt),
     };
-    let mut metadata = BTreeMap::new();
-    let measured = match provider.reply(response) {
+    let begun = underway::of(Some(result)).map(|begun| begun.metadata.clone()).unwrap_or_default();
+    let (mut metadata, mut shown) = (BTreeMap::new(), None);
+    let measured = match provider.reply(&Look { at: attempt.at, underway: &begun }, response) {
         Reply::Down(why) => return outage(prepared, result, unreachable(&provider.place(), &why), attempt),
         Reply::Malformed(why) => return error(prepared, result, why, attempt),
         Reply::NoData => None,
+        Reply::Underway { notes, after } => {
+            let resume = attempt.now.checked_add(after).unwrap_or(attempt.now);
+            return underway::go_on(prepared, result, notes, (Some(resume), attempt));
+        }
+        Reply::Judged(Judged { phase, value, message, notes: metadata }) => {
+            let judged = Measurement { phase, message, value, metadata, ..Measurement::default() };
+            return push(prepared, result, judged, attempt);
+        }
         Reply::Samples(sampled) => {
             metadata = sampled.notes;
+            shown = sampled.shown;
             Some(sampled.result)
         }
     };
@@ -51,7 +65,7 @@ pub(super) fn query(prepared: &Prepared, result: &mut MetricResult, answer: &Ans
         Measured::Comparison(_) => (None, None),
     };
     let Opinion { phase, message } = judge(success, failure, measured.as_ref(), attempt.now);
-    let value = measured.map(|samples| samples.printed()).unwrap_or_default();
+    let value = shown.or(measured.map(|samples| samples.printed())).unwrap_or_default();
     push(
         prepared,
         result,
@@ -80,6 +94,9 @@ pub(super) fn reached<'a>(place: &str, answer: &'a Answer) -> Result<&'a Respons
     match answer {
         Answer::Response(response) => Ok(response),
         Answer::Unreachable(why) => Err(unreachable(place, why)),
+        Answer::Refused(why) => {
+            Err(Hold { what: format!("the login at {place} is refused"), why: excerpt(why) })
+        }
     }
 }
 
@@ -103,7 +120,7 @@ pub(super) fn error(prepared: &Prepared, result: &mut MetricResult, message: Str
     push(prepared, result, measurement, attempt);
 }
 
-/// Adds a finished measurement and counts it.
+/// Adds a finished measurement and counts it; one that was underway ends with it.
 pub(super) fn push(
     prepared: &Prepared,
     result: &mut MetricResult,
@@ -117,11 +134,15 @@ pub(super) fn push(
     if result.phase == AnalysisPhase::Unset {
         result.phase = AnalysisPhase::Running;
     }
+    let begun = underway::take(result);
+    let mut metadata = begun.as_ref().map(|begun| begun.metadata.clone()).unwrap_or_default();
+    metadata.extend(measurement.metadata.into_iter().map(|(key, text)| (key, prepared.redact(&text))));
+    let started = begun.and_then(|begun| begun.started_at);
     result.measurements.push(Measurement {
         message: shortened(prepared.redact(&measurement.message), LONGEST_MESSAGE),
         value: shortened(prepared.redact(&measurement.value), LONGEST_VALUE),
-        metadata: measurement.metadata.into_iter().map(|(key, text)| (key, prepared.redact(&text))).collect(),
-        started_at: Some(api_time(attempt.at.min(attempt.now))),
+        metadata,
+        started_at: started.or_else(|| Some(api_time(attempt.at.min(attempt.now)))),
         finished_at: Some(api_time(attempt.now)),
         ..measurement
     });

@@ -6,7 +6,7 @@ use serin_core::seen::Seen;
 use crate::argument::{Arguments, Unfilled};
 use crate::comparison::ErrorRate;
 use crate::limit::Limits;
-use crate::provider::{self, Problem, Provider};
+use crate::provider::{self, Place, Problem, Profiles, Provider, Surroundings};
 use crate::secret::{HIDDEN, SecretText, Secrets, redact};
 use crate::validate::{self, Invalid, Measured};
 
@@ -17,7 +17,7 @@ const PLACEHOLDER: &str = "temp-for-secret";
 const KEPT: usize = 10;
 
 /// One metric of a run, ready to be measured.
-pub(super) struct Prepared {
+pub(super) struct Prepared<'w> {
     pub(super) name: String,
     pub(super) limits: Limits,
     pub(super) measured: Measured,
@@ -28,13 +28,13 @@ pub(super) struct Prepared {
     /// The metric with its secrets hidden.
     shown: Metric,
     secrets: Vec<SecretText>,
-    default_prometheus: Option<String>,
+    pub(super) around: Surroundings<'w>,
 }
 
-impl Prepared {
+impl Prepared<'_> {
     /// The provider to ask, or the reason why nobody can be asked now.
     pub(super) fn provider(&self) -> Result<Box<dyn Provider + '_>, Unaskable> {
-        provider::of(&self.real()?.provider, self.default_prometheus()).map_err(Unaskable::Problem)
+        provider::of(&self.real()?.provider, self.around).map_err(Unaskable::of)
     }
 
     /// The metric with its secrets.
@@ -42,13 +42,9 @@ impl Prepared {
         self.real.as_ref().map_err(|missing| Unaskable::Secret(missing.clone()))
     }
 
-    pub(super) fn default_prometheus(&self) -> Option<&str> {
-        self.default_prometheus.as_deref()
-    }
-
     /// The provider as it may be shown: its secrets are hidden.
     pub(super) fn shown(&self) -> Option<Box<dyn Provider + '_>> {
-        provider::of(&self.shown.provider, self.default_prometheus.as_deref()).ok()
+        provider::of(&self.shown.provider, self.around).ok()
     }
 
     /// `text` without the secrets of the metric.
@@ -73,6 +69,15 @@ pub(super) enum Unaskable {
     Problem(Problem),
 }
 
+impl Unaskable {
+    pub(super) fn of(problem: Problem) -> Self {
+        match problem {
+            Problem::Missing(what) => Self::Secret(what),
+            problem => Self::Problem(problem),
+        }
+    }
+}
+
 /// Why a run cannot be measured at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unmeasurable {
@@ -83,16 +88,16 @@ pub(super) enum Unmeasurable {
 }
 
 /// Reads the metrics of a run.
-pub(super) fn prepare(
+pub(super) fn prepare<'w>(
     spec: &AnalysisRunSpec,
     secrets: &Secrets,
-    default_prometheus: Option<&str>,
-) -> Result<Vec<Prepared>, Unmeasurable> {
+    around: Surroundings<'w>,
+) -> Result<Vec<Prepared<'w>>, Unmeasurable> {
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     let arguments = Arguments::of(spec.args.as_deref().unwrap_or_default())?;
     let placeholder = |metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned());
     let checked: Vec<Metric> = metrics.iter().map(placeholder).collect::<Result<_, _>>()?;
-    let read = validate::read(&checked, spec.arms.as_ref(), default_prometheus)?;
+    let read = validate::read(&checked, spec.arms.as_ref(), around.default_prometheus)?;
     let names: Vec<&str> = checked.iter().map(|metric| metric.name.as_str()).collect();
     let dry_run: Vec<&str> = spec.dry_run.iter().flatten().map(|rule| rule.metric_name.as_str()).collect();
     let dry_run = validate::matching("dryRun", &dry_run, &names)?;
@@ -107,16 +112,20 @@ pub(super) fn prepare(
             Ok(texts) => (Ok(arguments.fill(metric, |name, key| text_of(secrets, name, key))?), texts),
             Err(missing) => (Err(missing), Vec::new()),
         };
+        let argument_secrets = !texts.is_empty();
+        let named = provider::profile::needed(&real.as_ref().unwrap_or(&shown).provider);
+        let mut secrets = texts;
+        secrets.extend(provider::profile::secret_texts(around.profiles, &named));
         prepared.push(Prepared {
             name: name.to_owned(),
             limits,
-            measured: reread(measured, real.as_ref().ok(), !texts.is_empty()),
+            measured: reread(measured, real.as_ref().ok(), argument_secrets),
             dry_run: dry_run.is_some(),
             kept,
             real,
             shown,
-            secrets: texts,
-            default_prometheus: default_prometheus.map(str::to_owned),
+            secrets,
+            around,
         });
     }
     Ok(prepared)
@@ -159,11 +168,24 @@ fn text_of(secrets: &Secrets, name: &str, key: &str) -> String {
     known.map(|text| text.expose().to_owned()).unwrap_or_default()
 }
 
+/// The profiles of the providers of a run, as far as its arguments can be filled in.
+pub(super) fn profiles(spec: &AnalysisRunSpec) -> Vec<(Place, String)> {
+    let Ok(arguments) = Arguments::of(spec.args.as_deref().unwrap_or_default()) else {
+        return Vec::new();
+    };
+    let filled = |metric: &Metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned()).ok();
+    let metrics = spec.metrics.iter().flatten().filter_map(filled);
+    let mut needed: Vec<_> = metrics.flat_map(|metric| provider::profile::needed(&metric.provider)).collect();
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
 /// The comparison called `metric` in a run.
 pub(crate) fn comparison(run: &AnalysisRun, metric: &str) -> Result<Option<ErrorRate>, String> {
     // A replay asks nobody: any address will do.
-    let prepared =
-        prepare(&run.spec, &Secrets::new(), Some("http://prometheus")).map_err(|wrong| wrong.to_string())?;
+    let around = Surroundings { default_prometheus: Some("http://prometheus"), profiles: &Profiles::new() };
+    let prepared = prepare(&run.spec, &Secrets::new(), around).map_err(|wrong| wrong.to_string())?;
     Ok(prepared.into_iter().find(|prepared| prepared.name == metric).and_then(|prepared| {
         match prepared.measured {
             Measured::Comparison(plan) => Some(*plan),

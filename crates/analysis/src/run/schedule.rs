@@ -30,6 +30,9 @@ fn next_query(limits: &Limits, result: Option<&MetricResult>, began: Timestamp) 
     let Some(last) = result.and_then(|result| result.measurements.last()) else {
         return Some(later(began, limits.initial_delay));
     };
+    if last.phase == AnalysisPhase::Running {
+        return Some(last.resume_at.as_ref().map_or(began, |resume| resume.0));
+    }
     let finished = finished(last, began);
     if last.phase == AnalysisPhase::Error {
         return Some(later(finished, retry(limits, last)));

@@ -370,7 +370,7 @@ fn runs_that_cannot_work_end_at_once_and_can_be_deleted_too() {
         ),
         (
             json!({"metrics": [{"name": "m", "provider": {"job": {}}}]}),
-            "Analysis spec invalid: metrics[0]: provider.job: this provider is not implemented yet; use provider.prometheus or provider.web, or keep \
+            "Analysis spec invalid: metrics[0]: provider.job: this provider is not implemented yet; use another one, for example web, or keep \
              this metric out of the template until it is",
         ),
     ] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use serin_analysis::provider::{Answer, Response};
+use serin_analysis::provider::{Answer, Profiles, Response};
 use serin_analysis::run::{Ask, Asked, RunPlan, RunWorld, conclude, due};
 use serin_analysis::secret::Secrets;
 use serin_api::{AnalysisRun, AnalysisRunStatus, MetricResult};
@@ -16,6 +16,7 @@ pub(crate) struct Stage {
     pub(crate) run: AnalysisRun,
     pub(crate) now: Timestamp,
     pub(crate) secrets: Secrets,
+    pub(crate) profiles: Profiles,
     /// Reasons of all events so far.
     pub(crate) events: Vec<String>,
 }
@@ -34,6 +35,7 @@ impl Stage {
             run: serde_json::from_value(run).unwrap(),
             now: at("2026-03-01T12:00:00Z"),
             secrets: Secrets::new(),
+            profiles: Profiles::new(),
             events: Vec::new(),
         }
     }
@@ -48,6 +50,7 @@ impl Stage {
             now: self.now,
             run: &self.run,
             secrets: &self.secrets,
+            profiles: &self.profiles,
             default_prometheus: Some(PROMETHEUS),
         }
     }

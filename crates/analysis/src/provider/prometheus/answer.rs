@@ -31,7 +31,7 @@ pub(super) fn values(response: &Response) -> Reply {
         ),
         Err(reply) => return reply,
     };
-    Reply::Samples(Sampled { result, notes })
+    Reply::Samples(Sampled { result, shown: None, notes })
 }
 
 /// The series of a query that selects a range, with the warnings of Prometheus.

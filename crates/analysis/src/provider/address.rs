@@ -1,4 +1,4 @@
-//! Reads the base address of a Prometheus, and shows it without the password it may hold.
+//! Reads the base address of a provider, and shows it without the password it may hold.
 
 use std::fmt;
 
@@ -15,15 +15,12 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        let refuse = |why: &str| Problem::Field {
-            field: "prometheus.address".to_owned(),
-            why: why.to_owned(),
-            remedy: "give http://host:port here, or start the controller with ARGO_ROLLOUTS_PROMETHEUS_ADDRESS",
-        };
+    /// Reads what `field` of `provider` says; `remedy` says where an address can be set.
+    pub(super) fn parse(field: &str, text: &str, remedy: &'static str) -> Result<Self, Problem> {
+        let refuse = |why: &str| Problem::Field { field: field.to_owned(), why: why.to_owned(), remedy };
         let text = text.trim();
         if text.is_empty() {
-            return Err(refuse("prometheus address is not configured"));
+            return Err(refuse("no address is configured"));
         }
         let (scheme, rest) = if let Some(rest) = text.strip_prefix("http://") {
             ("http://", rest)
@@ -48,8 +45,9 @@ impl Address {
         Ok(Self { scheme, login, rest })
     }
 
-    pub(super) fn endpoint(&self, name: &str) -> String {
-        format!("{}{}{}/api/v1/{name}", self.scheme, self.login, self.rest)
+    /// The address of `path`, which begins with a slash.
+    pub(super) fn endpoint(&self, path: &str) -> String {
+        format!("{}{}{}{path}", self.scheme, self.login, self.rest)
     }
 }
 
@@ -76,9 +74,9 @@ mod tests {
             ("https://me:pass@host:1/p", "https://me:pass@host:1/p/api/v1/query", "https://host:1/p"),
             ("http://[::1]:9090", "http://[::1]:9090/api/v1/query", "http://[::1]:9090"),
         ] {
-            let address = Address::parse(text).unwrap();
+            let address = Address::parse("x.address", text, "give one").unwrap();
             assert_eq!(
-                (address.endpoint("query").as_str(), address.to_string().as_str()),
+                (address.endpoint("/api/v1/query").as_str(), address.to_string().as_str()),
                 (endpoint, shown),
                 "{text}"
             );
@@ -98,8 +96,8 @@ mod tests {
             "http://h?x=1",
             "http://a b",
         ] {
-            let refusal = Address::parse(text).unwrap_err().to_string();
-            assert!(refusal.starts_with("provider.prometheus.address: "), "{text}: {refusal}");
+            let refusal = Address::parse("x.address", text, "give http://host:port").unwrap_err().to_string();
+            assert!(refusal.starts_with("provider.x.address: "), "{text}: {refusal}");
             assert!(refusal.contains("give http://host:port"), "{text}: {refusal}");
         }
     }
