@@ -1,25 +1,40 @@
-//! Compares the error rate of canary and stable window by window: what to ask Prometheus, and what its answers count.
+//! Compares canary and stable window by window: what to ask Prometheus, and what its answers count.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serin_api::{Arms, Comparison, ErrorRateComparison, Metric, Sensitivity, go_duration, percentage_points};
+use serin_api::{Arms, Comparison, Metric};
 
 use crate::judge::error_rate::Settings;
 use crate::limit::Limits;
+use crate::provider::Reply;
+use crate::provider::Response;
+use crate::provider::prometheus::answer::{Histograms, Series, histograms, series};
 
+mod arm;
 mod count;
 mod evidence;
+mod ladder;
+mod native;
+mod past;
+mod preset;
+mod question;
 mod replay;
 mod selector;
+mod spec;
+mod window;
 
-pub(crate) use count::{Counted, Span, count};
-pub(crate) use evidence::Evidence;
-pub use replay::{Replay, Unreplayable, replay};
-pub(crate) use replay::{WINDOW, window_of};
+pub(crate) use count::{Counted, Span};
+pub(crate) use evidence::{Evidence, Seen};
+pub(crate) use past::Past;
+pub(crate) use question::Asking;
+pub use replay::{Relook, Replay, Unreplayable, replay};
+pub(crate) use spec::questions;
+pub use window::Window;
+pub(crate) use window::{WINDOW, window_of};
 
-use count::Labels;
-use selector::{Selector, plain_label};
+use arm::Labels;
+use selector::Selector;
 
 /// Windows judged in one look at most; the next look comes at once.
 pub(crate) const REPLAYED: usize = 10;
@@ -30,26 +45,66 @@ const HORIZON: i64 = 3600;
 /// Seconds before a window in which the sample before it is looked for: as long as Prometheus itself looks back.
 const LOOKBACK: i64 = 300;
 
-/// The error-rate comparison of one metric, ready to be asked.
+/// Windows of history that are measured, unless the user says otherwise.
+const HISTORY: i32 = 40;
+
+/// Canary requests before success, unless the user says otherwise.
+const LEAST: i32 = 100;
+
+/// The comparison of one metric, ready to be asked.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ErrorRate {
-    requests: Selector,
-    errors: Selector,
-    pub(crate) labels: Labels,
+pub(crate) struct Plan {
+    source: Source,
+    labels: Labels,
+    pub(crate) asking: Vec<Asking>,
+    /// The unit of latencies, for people.
+    pub(crate) unit: &'static str,
     /// Length of a window in seconds.
     seconds: i64,
     /// Seconds after its end at which a window is asked for.
     delay: i64,
     warmup: i64,
+    /// Windows of history to be measured.
+    history: i64,
+    /// Canary requests before success.
+    pub(crate) least: f64,
     /// Seconds without data that are borne; `None` any number.
     pub(crate) patience: Option<i64>,
+    /// Before the noise of each question is known.
     pub(crate) settings: Settings,
     /// Everything by which evidence is comparable.
     pub(crate) fingerprint: String,
 }
 
-impl ErrorRate {
-    /// `metrics` is the number of comparisons in the run: they share one alpha.
+/// What is read.
+#[derive(Clone, Debug, PartialEq)]
+enum Source {
+    /// Two counters: how many, and how many of them.
+    Rates { trials: Selector, events: Selector },
+    /// A histogram.
+    Buckets(Selector),
+    /// Two counters: how many, and their sum.
+    Means { trials: Selector, sums: Selector },
+}
+
+/// Which of the counters of a comparison a question asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// Requests, attempts, values; or the buckets of a histogram.
+    Trials,
+    /// Errors or successes among them, or the sum of the values.
+    Events,
+}
+
+/// An answer, read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answered {
+    Series(Vec<Series>),
+    Histograms(Histograms),
+}
+
+impl Plan {
+    /// `metrics` is the number of questions in the run: they share one alpha.
     ///
     /// # Errors
     /// A sentence with the field and the remedy.
@@ -60,32 +115,34 @@ impl ErrorRate {
         arms: Option<&Arms>,
         metrics: u32,
     ) -> Result<Self, String> {
-        only_its_own_fields(metric)?;
-        let error_rate = comparison.error_rate.as_ref();
-        let error_rate =
-            error_rate.ok_or("comparison: it names nothing to compare; set comparison.errorRate")?;
-        let labels = labels(error_rate, arms)?;
-        let (requests, errors) = counters(error_rate)?;
-        let one_of = [labels.canary.as_str(), labels.stable.as_str()];
+        spec::only_its_own_fields(metric)?;
+        let spec::Measure { source, asking, labels, limit, unit } = spec::measure(comparison, arms)?;
         let mut made = Self {
-            requests: requests.with_one_of(&labels.revision, &one_of),
-            errors: errors.with_one_of(&labels.revision, &one_of),
+            source,
             labels,
-            seconds: window(limits)?,
-            delay: seconds("ingestionDelay", comparison.ingestion_delay.as_deref(), 15)?,
-            warmup: i64::from(at_least("warmup", comparison.warmup, 0, 0)?),
-            patience: Some(seconds("noDataTimeout", comparison.no_data_timeout.as_deref(), 3600)?)
+            asking,
+            unit,
+            seconds: spec::window(limits)?,
+            delay: spec::seconds("ingestionDelay", comparison.ingestion_delay.as_deref(), 15)?,
+            warmup: i64::from(spec::at_least("warmup", comparison.warmup, 0, 0)?),
+            history: i64::from(spec::at_least("history", comparison.history, HISTORY, 0)?),
+            least: f64::from(spec::at_least("minRequests", comparison.min_requests, LEAST, 0)?),
+            patience: Some(spec::seconds("noDataTimeout", comparison.no_data_timeout.as_deref(), 3600)?)
                 .filter(|patience| *patience > 0),
-            settings: settings(comparison, error_rate, metrics)?,
+            settings: spec::settings(comparison, limit, metrics)?,
             fingerprint: String::new(),
         };
         if made.delay > HORIZON / 2 {
             return Err(format!("comparison.ingestionDelay: longer than {} minutes", HORIZON / 120));
         }
         let Settings { limit, kappa, alpha, consecutive, metrics, .. } = made.settings;
+        let asked: Vec<String> = made.shown().into_values().collect();
         made.fingerprint = format!(
-            "{} {} {}s limit={limit} kappa={kappa} alpha={alpha} consecutive={consecutive} metrics={metrics}",
-            made.requests, made.errors, made.seconds
+            "{} {} {:?} {}s limit={limit} kappa={kappa} alpha={alpha} consecutive={consecutive} metrics={metrics}",
+            asked.join(" "),
+            made.labels.both(),
+            made.asking,
+            made.seconds
         );
         Ok(made)
     }
@@ -120,165 +177,129 @@ impl ErrorRate {
         Timestamp::from_second(at).unwrap_or(Timestamp::MAX)
     }
 
-    /// The queries for requests and for errors of window number `id`, and the moment at which to ask them.
-    pub(crate) fn queries(&self, id: i64) -> (String, String, Timestamp) {
-        let range = self.seconds.saturating_add(LOOKBACK.max(self.seconds.saturating_mul(2)));
+    /// The counters that are asked for.
+    fn selectors(&self) -> Vec<(Of, &Selector)> {
+        match &self.source {
+            Source::Rates { trials, events } => vec![(Of::Trials, trials), (Of::Events, events)],
+            Source::Buckets(buckets) => vec![(Of::Trials, buckets)],
+            Source::Means { trials, sums } => vec![(Of::Trials, trials), (Of::Events, sums)],
+        }
+    }
+
+    /// The queries of window number `id`, and the moment at which to ask them.
+    pub(crate) fn queries(&self, id: i64) -> (Vec<(Of, String)>, Timestamp) {
+        let before = LOOKBACK.max(self.seconds.saturating_mul(self.warmup.saturating_add(1).max(2)));
+        let range = self.seconds.saturating_add(before);
         let end = Timestamp::from_second(self.span(id).end).unwrap_or(Timestamp::MAX);
-        (self.requests.over(range), self.errors.over(range), end)
+        let both = self.labels.both();
+        let ask = |(of, selector): (Of, &Selector)| (of, selector.with(&both).over(range));
+        (self.selectors().into_iter().map(ask).collect(), end)
+    }
+
+    /// The queries of the history before window number `id`; none when no history is wanted.
+    pub(crate) fn history(&self, id: i64) -> (Vec<(Of, String)>, Timestamp) {
+        let start = Timestamp::from_second(self.span(id).start).unwrap_or(Timestamp::MAX);
+        if self.history == 0 {
+            return (Vec::new(), start);
+        }
+        let range = self.seconds.saturating_mul(self.history);
+        let stable = self.labels.stable_alone();
+        let ask = |(of, selector): (Of, &Selector)| (of, selector.with(&stable).steps(range, self.seconds));
+        (self.selectors().into_iter().map(ask).collect(), start)
+    }
+
+    /// Reads one answer.
+    ///
+    /// # Errors
+    /// The [`Reply`] that says what came instead.
+    pub(crate) fn read(&self, response: &Response) -> Result<(Answered, BTreeMap<String, String>), Reply> {
+        match self.source {
+            Source::Buckets(_) => {
+                histograms(response).map(|(found, notes)| (Answered::Histograms(found), notes))
+            }
+            Source::Rates { .. } | Source::Means { .. } => {
+                series(response).map(|(found, notes)| (Answered::Series(found), notes))
+            }
+        }
+    }
+
+    /// How many answers a window needs.
+    pub(crate) fn answers(&self) -> usize {
+        self.selectors().len()
+    }
+
+    /// What the answers of one window count; in the order of [`queries`](Self::queries).
+    pub(crate) fn count(&self, answers: &[Answered], span: Span, past: &Past) -> Counted {
+        let warmup = self.warmup.saturating_mul(self.seconds);
+        match (&self.source, answers) {
+            (Source::Rates { .. }, [Answered::Series(trials), Answered::Series(events)]) => {
+                count::rates(trials, events, &self.labels, span, warmup)
+            }
+            (Source::Means { .. }, [Answered::Series(trials), Answered::Series(sums)]) => {
+                count::means(trials, sums, &self.labels, span, warmup)
+            }
+            (Source::Buckets(_), [Answered::Histograms(found)]) => {
+                let onto = past.histogram().map(|history| history.bounds());
+                ladder::buckets(found, &self.labels, onto, (span, warmup))
+            }
+            _ => Counted::Odd("the answers do not belong to the questions".to_owned()),
+        }
+    }
+
+    /// What the answers say of the time before; nothing when they cannot be read.
+    pub(crate) fn past(&self, answers: &[Answered]) -> Past {
+        match answers {
+            [Answered::Series(trials), Answered::Series(events)] => {
+                let asking = self.asking.first().copied().unwrap_or(Asking::ErrorRate);
+                past::of_counters(trials, events, &self.labels, asking, self.seconds)
+            }
+            [Answered::Histograms(found)] => {
+                past::of_histograms(found, &self.labels, &self.asking, self.seconds).unwrap_or_default()
+            }
+            _ => Past::default(),
+        }
     }
 
     /// What the status shows of the questions.
     pub(crate) fn shown(&self) -> BTreeMap<String, String> {
-        let mut shown = BTreeMap::from([
-            ("requests".to_owned(), self.requests.to_string()),
-            ("errors".to_owned(), self.errors.to_string()),
-        ]);
+        let named = match &self.source {
+            Source::Rates { trials, events } if self.asking.contains(&Asking::BusinessRate) => {
+                vec![("attempts", trials), ("successes", events)]
+            }
+            Source::Rates { trials, events } => vec![("requests", trials), ("errors", events)],
+            Source::Buckets(buckets) => vec![("buckets", buckets)],
+            Source::Means { trials, sums } => vec![("count", trials), ("sum", sums)],
+        };
+        let both = self.labels.both();
+        let show = |(name, selector): (&str, &Selector)| (name.to_owned(), selector.with(&both).to_string());
+        let mut shown: BTreeMap<String, String> = named.into_iter().map(show).collect();
         if self.warmup > 0 {
-            shown.insert("warmup".to_owned(), format!("the first {} windows are left out", self.warmup));
+            shown.insert(
+                "warmup".to_owned(),
+                format!("the first {} windows, and those of each new pod, are left out", self.warmup),
+            );
         }
         shown
     }
 
     /// What to tell people when there are no data.
     pub(crate) fn complaint(&self, counted: &Counted) -> String {
-        let Labels { revision, canary, stable, .. } = &self.labels;
-        let requests = &self.requests;
+        let Labels { canary, stable, .. } = &self.labels;
+        let series = self.selectors().first().map_or(String::new(), |(_, trials)| trials.to_string());
         match counted {
             Counted::NoCanary => format!(
-                "the canary ({revision}=\"{canary}\") has no series of {requests}, stable has: it receives no traffic or is \
-                 not scraped"
+                "the canary ({canary}) has no series of {series}, stable has: it receives no traffic, is not scraped, or \
+                 exposes the metric under another name or with other labels"
             ),
             Counted::NoStable => format!(
-                "stable ({revision}=\"{stable}\") has no series of {requests}, the canary has: there is nothing to compare with"
+                "stable ({stable}) has no series of {series}, the canary has: there is nothing to compare with"
             ),
             Counted::Neither => format!(
-                "no series of {requests} in the window: nothing was scraped then, or the name is wrong, or scraping does \
-                 not copy the pod's label rollouts-pod-template-hash to {revision}"
+                "no series of {series} in the window: nothing was scraped then, or the name is wrong, or scraping does \
+                 not copy the pod's label rollouts-pod-template-hash to the label of the series ({canary})"
             ),
             Counted::Odd(message) => message.clone(),
-            Counted::Both(_) => String::new(),
+            Counted::Both(_) | Counted::Warming => String::new(),
         }
     }
-}
-
-fn only_its_own_fields(metric: &Metric) -> Result<(), String> {
-    let others = [
-        ("successCondition", metric.success_condition.is_some()),
-        ("failureCondition", metric.failure_condition.is_some()),
-        ("failureLimit", metric.failure_limit.is_some()),
-        ("consecutiveSuccessLimit", metric.consecutive_success_limit.is_some()),
-    ];
-    match others.into_iter().find(|(_, set)| *set) {
-        Some((field, _)) => Err(format!("{field}: a comparison decides by its own limit; remove {field}")),
-        None if metric.provider.prometheus.is_none() => {
-            Err("comparison: only Prometheus can be compared; set provider.prometheus".to_owned())
-        }
-        None => Ok(()),
-    }
-}
-
-fn labels(error_rate: &ErrorRateComparison, arms: Option<&Arms>) -> Result<Labels, String> {
-    let arms = arms.filter(|arms| !arms.canary.is_empty() && !arms.stable.is_empty());
-    let arms = arms.ok_or(
-        "comparison: spec.arms does not say which two revisions to compare; runs of a Rollout have it, in others set \
-         spec.arms.canary and spec.arms.stable to pod template hashes",
-    )?;
-    if arms.canary == arms.stable {
-        return Err(
-            "comparison: spec.arms names the same revision twice; there is nothing to compare".to_owned()
-        );
-    }
-    let label = |field: &str, set: Option<&String>, otherwise: &str| {
-        let label = set.map_or(otherwise, String::as_str);
-        if plain_label(label) {
-            Ok(label.to_owned())
-        } else {
-            Err(format!(
-                "comparison.errorRate.{field}: \"{label}\" is no label name of Prometheus; use letters, digits and _"
-            ))
-        }
-    };
-    Ok(Labels {
-        revision: label("revisionLabel", error_rate.revision_label.as_ref(), "rollouts_pod_template_hash")?,
-        pod: label("podLabel", error_rate.pod_label.as_ref(), "pod")?,
-        canary: arms.canary.clone(),
-        stable: arms.stable.clone(),
-    })
-}
-
-/// The selectors of requests and of errors.
-fn counters(error_rate: &ErrorRateComparison) -> Result<(Selector, Selector), String> {
-    let requests = Selector::parse(&error_rate.requests)
-        .map_err(|why| format!("comparison.errorRate.requests: {why}"))?;
-    let matchers = error_rate.errors.as_deref().unwrap_or("code=~\"5..\"");
-    if matchers.trim().is_empty() {
-        return Err(
-            "comparison.errorRate.errors: it is empty, so that every request would be an error".to_owned()
-        );
-    }
-    let errors = requests.narrowed(matchers).map_err(|why| format!("comparison.errorRate.errors: {why}"))?;
-    Ok((requests, errors))
-}
-
-fn settings(
-    comparison: &Comparison,
-    error_rate: &ErrorRateComparison,
-    metrics: u32,
-) -> Result<Settings, String> {
-    let usual = Settings::default();
-    let limit = match error_rate.limit.as_deref() {
-        None => usual.limit,
-        Some(text) => percentage_points(text).filter(|limit| *limit > 0.0 && *limit < 1.0).ok_or_else(|| {
-            format!("comparison.errorRate.limit: \"{text}\" is no difference of shares; give one such as 0.5pp or 0.005")
-        })?,
-    };
-    let alpha = match comparison.alpha.as_deref() {
-        None => usual.alpha,
-        Some(text) => {
-            text.trim().parse().ok().filter(|alpha| *alpha > 0.0 && *alpha < 1.0).ok_or_else(|| {
-                format!("comparison.alpha: \"{text}\" is no probability; give one such as 0.05")
-            })?
-        }
-    };
-    let consecutive = at_least("consecutiveWindows", comparison.consecutive_windows, 3, 1)?;
-    let kappa = match comparison.sensitivity.unwrap_or_default() {
-        Sensitivity::Strict => 1.0,
-        Sensitivity::Balanced => 0.5,
-        Sensitivity::Sensitive => 0.0,
-    };
-    Ok(Settings {
-        limit,
-        kappa,
-        alpha,
-        consecutive: u32::try_from(consecutive).unwrap_or(1),
-        metrics,
-        ..usual
-    })
-}
-
-fn at_least(field: &str, value: Option<i32>, otherwise: i32, least: i32) -> Result<i32, String> {
-    let value = value.unwrap_or(otherwise);
-    if value < least { Err(format!("comparison.{field}: {value} is less than {least}")) } else { Ok(value) }
-}
-
-fn seconds(field: &str, text: Option<&str>, otherwise: i64) -> Result<i64, String> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(otherwise);
-    };
-    let read = go_duration(text).and_then(|duration| i64::try_from(duration.as_secs()).ok());
-    read.ok_or_else(|| format!("comparison.{field}: \"{text}\" is no duration; give one such as 15s"))
-}
-
-/// Length of a window: the interval, in whole seconds.
-fn window(limits: &Limits) -> Result<i64, String> {
-    let interval = limits
-        .interval
-        .ok_or("interval: a comparison needs the length of its windows; set it, for example to 60s")?;
-    if interval.subsec_nanos() != 0 {
-        return Err("interval: a comparison needs whole seconds".to_owned());
-    }
-    if interval.as_secs() > HORIZON / 2 {
-        return Err(format!("interval: windows of a comparison are at most {} minutes long", HORIZON / 120));
-    }
-    Ok(interval.as_secs())
 }

@@ -5,6 +5,7 @@ use serin_api::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, MetricResult};
 use serin_core::journal::Event;
 
 use crate::argument::secrets_named;
+pub use crate::comparison::Of;
 use crate::provider::{Answer, Place, Profiles, Request, Surroundings};
 use crate::secret::Secrets;
 
@@ -12,6 +13,7 @@ mod ask;
 mod assess;
 mod compare;
 mod hold;
+mod joint;
 mod measure;
 mod prepared;
 mod retain;
@@ -38,6 +40,9 @@ pub struct RunWorld<'w> {
     pub profiles: &'w Profiles,
     /// Address of Prometheus for metrics that name none.
     pub default_prometheus: Option<&'w str>,
+    /// Weight of the canary in the Rollout that owns the run, as its status has it; windows in which it changes are not
+    /// judged. `None` when nobody knows.
+    pub weight: Option<i32>,
 }
 
 impl<'w> RunWorld<'w> {
@@ -66,10 +71,10 @@ pub struct Ask {
 pub enum Part {
     /// The query of the metric.
     Query,
-    /// The requests of a window of a comparison, by number of the window.
-    Requests(i64),
-    /// The failed requests of a window of a comparison, by number of the window.
-    Errors(i64),
+    /// Counters of a comparison in one window, by number of the window.
+    Window(i64, Of),
+    /// Counters of stable before the first window of a comparison.
+    History(Of),
 }
 
 /// A question with its answer.
@@ -194,10 +199,13 @@ fn go_on(
                 due.filter(|due| *due <= world.now).and_then(|_| ask::problem(prepared, result, world.now));
             if !answers.is_empty() || unaskable.is_some() {
                 let (place, mut result) = take(&mut status.metric_results, prepared);
-                hear(prepared, &mut result, &answers, unaskable.as_ref(), (began, world.now));
+                hear(world, prepared, &mut result, (&answers, unaskable.as_ref()), began);
                 status.metric_results.insert(place, result);
             }
         }
+    }
+    if !terminate {
+        joint::decide(prepared, status);
     }
     assess::metrics(prepared, status, terminate, world.now);
     for prepared in prepared {
@@ -209,17 +217,19 @@ fn go_on(
 }
 
 fn hear(
+    world: &RunWorld,
     prepared: &Prepared,
     result: &mut MetricResult,
-    answers: &[&Asked],
-    unaskable: Option<&Unaskable>,
-    (began, now): (Timestamp, Timestamp),
+    (answers, unaskable): (&[&Asked], Option<&Unaskable>),
+    began: Timestamp,
 ) {
+    let now = world.now;
     let attempt = |asked: Option<&&Asked>| Attempt { at: asked.map_or(now, |asked| asked.ask.at), now };
     match (prepared.comparison(), unaskable, prepared.provider()) {
         (_, Some(unaskable), _) => measure::unasked(prepared, result, unaskable, attempt(None)),
         (Some(plan), None, Ok(provider)) => {
-            compare::windows(prepared, plan, &*provider, result, answers, (began, now))
+            let place = provider.place();
+            compare::windows((prepared, plan, place), result, answers, (began, now, world.weight));
         }
         (_, None, _) => {
             if let Some(first) = answers.iter().find(|asked| asked.ask.part == Part::Query) {

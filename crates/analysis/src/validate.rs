@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serin_api::{Arms, Metric};
 
-use crate::comparison::ErrorRate;
+use crate::comparison::{self, Plan};
 use crate::condition::Condition;
 use crate::limit::Limits;
 use crate::provider::{self, Look, Problem, Profiles, Surroundings};
@@ -53,7 +53,7 @@ pub(crate) enum Measured {
     /// A query and what its result means.
     Query { success: Option<Condition>, failure: Option<Condition> },
     /// A comparison of canary with stable.
-    Comparison(Box<ErrorRate>),
+    Comparison(Box<Plan>),
 }
 
 /// Reads metrics whose arguments are filled in.
@@ -65,8 +65,8 @@ pub(crate) fn read(
     if metrics.is_empty() {
         return Err(Invalid::NoMetrics);
     }
-    let comparisons = metrics.iter().filter(|metric| metric.comparison.is_some()).count();
-    let comparisons = u32::try_from(comparisons).unwrap_or(u32::MAX);
+    let asked = metrics.iter().filter_map(|metric| metric.comparison.as_ref()).map(comparison::questions);
+    let questions = asked.fold(0, u32::saturating_add);
     let mut all = Vec::new();
     for (index, metric) in metrics.iter().enumerate() {
         let refuse = |why: String| Invalid::Metric { index, why };
@@ -74,16 +74,16 @@ pub(crate) fn read(
             return Err(refuse(format!("duplicate name '{}'", metric.name)));
         }
         let limits = Limits::of(metric).map_err(refuse)?;
-        let measured = one(metric, &limits, arms, comparisons).map_err(refuse)?;
+        let measured = one(metric, &limits, arms, questions).map_err(refuse)?;
         askable(metric, &measured, default_prometheus).map_err(|problem| refuse(problem.to_string()))?;
         all.push((limits, measured));
     }
     Ok(all)
 }
 
-fn one(metric: &Metric, limits: &Limits, arms: Option<&Arms>, comparisons: u32) -> Result<Measured, String> {
+fn one(metric: &Metric, limits: &Limits, arms: Option<&Arms>, questions: u32) -> Result<Measured, String> {
     if let Some(comparison) = &metric.comparison {
-        let plan = ErrorRate::of(metric, comparison, limits, arms, comparisons)?;
+        let plan = Plan::of(metric, comparison, limits, arms, questions)?;
         return Ok(Measured::Comparison(Box::new(plan)));
     }
     conditions(metric)
@@ -153,7 +153,7 @@ mod tests {
     const PROMETHEUS: &str = "http://prometheus:9090";
 
     fn arms() -> Arms {
-        Arms { canary: "c1".into(), stable: "s1".into() }
+        Arms { canary: "c1".into(), stable: "s1".into(), ..Arms::default() }
     }
 
     fn complaint(metrics_given: Value) -> String {
@@ -292,7 +292,7 @@ mod tests {
             (json!({"interval": "2h"}), "interval: windows of a comparison are at most 30 minutes long"),
             (
                 json!({"comparison": {"errorRate": null}}),
-                "comparison: it names nothing to compare; set comparison.errorRate",
+                "comparison: it names nothing to compare; set comparison.errorRate, latency, businessRate or mean",
             ),
             (
                 json!({"comparison": {"errorRate": {"requests": ""}}}),
@@ -340,7 +340,7 @@ mod tests {
             assert_eq!(complaint.trim_start_matches("metrics[0]: "), expected, "{given}");
         }
         let given: Vec<Metric> = serde_json::from_value(comparing(json!({}))).unwrap();
-        let same = Arms { canary: "x".into(), stable: "x".into() };
+        let same = Arms { canary: "x".into(), stable: "x".into(), ..Arms::default() };
         for (arms, expected) in [
             (None, "spec.arms does not say which two revisions"),
             (Some(&same), "names the same revision twice"),

@@ -5,6 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Comparison;
 use crate::provider::MetricProvider;
 
 /// Metrics to be measured by AnalysisRuns of one namespace.
@@ -110,71 +111,6 @@ pub struct Metric {
     /// Compares canary with stable by statistics instead of by conditions. Serin's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
-}
-
-/// A comparison of canary with stable, window by window.
-///
-/// Sources, formulas and guarantees: `docs/analysis.md`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Comparison {
-    /// Share of requests that fail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error_rate: Option<ErrorRateComparison>,
-    /// Windows in a row beyond the limit that an abort needs; fewer bad windows can never abort. Default 3.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub consecutive_windows: Option<i32>,
-    /// Chance of aborting a version that is no worse, over the whole rollout. Default `0.05`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<String>,
-    /// How small a difference is acted upon: `strict`, `balanced` (default) or `sensitive`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sensitivity: Option<Sensitivity>,
-    /// Windows that are left out after the analysis begins, while caches are cold. Default 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub warmup: Option<i32>,
-    /// How long after its end a window is judged, so that its last samples have arrived. Default `15s`; longer than the
-    /// delay of remote write or of Thanos, where there is one. At most `30m`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ingestion_delay: Option<String>,
-    /// How long the analysis may go without data, or without an answer, before it ends inconclusive, which pauses the
-    /// rollout for a person. Default `1h`; `0` never. It never aborts for want of data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub no_data_timeout: Option<String>,
-}
-
-/// The indifference zone of a comparison, as a share of the limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Sensitivity {
-    /// Only differences beyond the whole limit are evidence.
-    Strict,
-    /// Differences beyond half of the limit are evidence.
-    #[default]
-    Balanced,
-    /// Any difference is evidence.
-    Sensitive,
-}
-
-/// Compares the share of failed requests.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorRateComparison {
-    /// Counter of requests: a metric name, or a selector such as `http_requests_total{app="shop"}`.
-    #[serde(default)]
-    pub requests: String,
-    /// Label matchers of failed requests. Default `code=~"5.."`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub errors: Option<String>,
-    /// How much worse the canary may be: percentage points such as `0.5pp` (default), or a share such as `0.005`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
-    /// Label of the counter that holds the pod template hash. Default `rollouts_pod_template_hash`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision_label: Option<String>,
-    /// Label of the counter that holds the pod. Default `pod`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod_label: Option<String>,
 }
 
 /// An argument of a template or a run.

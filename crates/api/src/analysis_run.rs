@@ -66,6 +66,15 @@ pub struct Arms {
     /// Hash of stable.
     #[serde(default)]
     pub stable: String,
+    /// Service of the canary, for metrics of an ingress, which know Services and no pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_service: Option<String>,
+    /// Service of stable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_service: Option<String>,
+    /// Namespace of the Services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// Seconds after which a finished run is deleted. Default: kept until its Rollout forgets it.

@@ -6,6 +6,7 @@ mod analysis;
 mod analysis_run;
 mod blue_green;
 mod canary;
+mod comparison;
 pub mod crd;
 mod experiment;
 pub mod label;
@@ -22,8 +23,8 @@ mod validation;
 
 pub use analysis::{
     AnalysisTemplate, AnalysisTemplateSpec, Argument, ArgumentSource, ClusterAnalysisTemplate,
-    ClusterAnalysisTemplateSpec, Comparison, DryRun, ErrorRateComparison, FieldReference,
-    MeasurementRetention, Metric, SecretKeyReference, Sensitivity, TemplateReference,
+    ClusterAnalysisTemplateSpec, DryRun, FieldReference, MeasurementRetention, Metric, SecretKeyReference,
+    TemplateReference,
 };
 pub use analysis_run::{
     AnalysisRun, AnalysisRunSpec, AnalysisRunStatus, Arms, Measurement, MetricResult, RunSummary, TtlStrategy,
@@ -35,6 +36,10 @@ pub use canary::{
     CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
     HeaderRouteMatch, MirrorRouteMatch, NamedService, PauseStep, PingPong, PluginStep, ProgressThreshold,
     SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
+};
+pub use comparison::{
+    BusinessRateComparison, Comparison, ErrorRateComparison, LatencyComparison, MeanComparison, Preset,
+    Sensitivity, Worse,
 };
 pub use experiment::{
     Experiment, ExperimentAnalysis, ExperimentAnalysisStatus, ExperimentCondition, ExperimentSpec,
@@ -59,5 +64,5 @@ pub use traffic_routing::{
     ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SmiTrafficRouting, StickinessConfig, TcpRoute,
     TlsRoute, TraefikTrafficRouting,
 };
-pub use units::{go_duration, percentage_points};
+pub use units::{go_duration, percentage, percentage_points};
 pub use validation::{Problem, validate};

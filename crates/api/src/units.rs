@@ -41,6 +41,16 @@ pub fn percentage_points(text: &str) -> Option<f64> {
     (0.0..=1.0).contains(&share).then_some(share)
 }
 
+/// Reads a relative change: `15%` and `0.15` mean the same. `None` when it is neither, or outside 0 to 10.
+pub fn percentage(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
+        None => text.parse().ok()?,
+    };
+    (0.0..=10.0).contains(&share).then_some(share)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +82,15 @@ mod tests {
             ("200pp", None),
         ] {
             assert_eq!(percentage_points(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_and_shares_mean_the_same() {
+        for (text, expected) in
+            [("15%", Some(0.15)), ("0.15", Some(0.15)), ("2 %", Some(0.02)), ("2pp", None), ("-1%", None)]
+        {
+            assert_eq!(percentage(text), expected, "{text}");
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::difference::StatusPatch;
 use crate::failure::Failure;
 use crate::mark::{Marks, Reach};
 use crate::measure::Prober;
-use crate::object::Name;
+use crate::object::{Name, rollout_of};
 use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
 use crate::read::Reader;
@@ -144,19 +144,30 @@ impl Runs {
         let secrets = self.reader.secrets(&name.namespace, &secrets_needed(run)).await;
         let profiles = self.reader.profiles(&name.namespace, profiles_needed(run)).await;
         let default_prometheus = self.default_prometheus.as_deref();
+        let weight = self.weight(name, run);
         let world = RunWorld {
             now: Timestamp::now(),
             run,
             secrets: &secrets,
             profiles: &profiles,
             default_prometheus,
+            weight,
         };
         let asked: Vec<Asked> = join_all(due(&world).into_iter().map(|ask| self.prober.ask(ask))).await;
-        let world = RunWorld { now: Timestamp::now(), ..world };
+        // The weight as it is after the answers: a change while they were under way is seen.
+        let world = RunWorld { now: Timestamp::now(), weight: self.weight(name, run), ..world };
         let started = Instant::now();
         let plan = conclude(&world, &asked);
         self.tally.planned(started.elapsed());
         (world.now, plan)
+    }
+
+    /// Weight of the canary that the status of the run's Rollout shows.
+    fn weight(&self, name: &Name, run: &AnalysisRun) -> Option<i32> {
+        let owner = rollout_of(&run.metadata)?;
+        let kept = self.caches.rollouts.get(&Name::new(&name.namespace, &owner.name))?;
+        let status = kept.value.as_ref().ok()?.rollout.status.as_ref()?;
+        Some(status.canary.weights.as_ref()?.canary.weight)
     }
 
     /// Stores the status, then tells what happened; deletes a run that has outlived its time. Returns the version that

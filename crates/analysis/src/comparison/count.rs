@@ -4,19 +4,14 @@
 //! request counts once, wherever scrapes fall. Increases are taken series by series, never of a sum (judge 4, rows
 //! 11 to 14).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::error_rate::{Arm, Window};
+use super::arm::{Labels, Sign};
+use super::window::Window;
+use crate::judge::error_rate::{self, Arm};
+use crate::judge::mean::{self, Values};
+use crate::judge::tally::Tally;
 use crate::provider::prometheus::answer::Series;
-
-/// Where the revision and the pod of a series stand, and what the two revisions are called.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Labels {
-    pub(crate) revision: String,
-    pub(crate) pod: String,
-    pub(crate) canary: String,
-    pub(crate) stable: String,
-}
 
 /// What one window holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +24,31 @@ pub(crate) enum Counted {
     NoCanary,
     /// The canary has series, stable has none.
     NoStable,
-    /// A sample that no counter can have.
+    /// All pods of an arm are younger than the warm-up.
+    Warming,
+    /// Samples that cannot be: the sentence says which.
     Odd(String),
+}
+
+impl Counted {
+    /// What two arms make, each of which may be missing.
+    pub(super) fn of<A>(canary: Found<A>, stable: Found<A>, both: impl FnOnce(A, A) -> Self) -> Self {
+        match (canary, stable) {
+            (Found::Here(canary), Found::Here(stable)) => both(canary, stable),
+            (Found::Nowhere, Found::Nowhere) => Self::Neither,
+            (Found::Nowhere, _) => Self::NoCanary,
+            (_, Found::Nowhere) => Self::NoStable,
+            (Found::Young, _) | (_, Found::Young) => Self::Warming,
+        }
+    }
+}
+
+/// What was found of one arm.
+pub(super) enum Found<A> {
+    Here(A),
+    /// All its pods are too young to count.
+    Young,
+    Nowhere,
 }
 
 /// The two ends of a window, seconds since 1970.
@@ -43,68 +61,130 @@ pub(crate) struct Span {
 /// More errors than requests by so much come of two questions a moment apart; more come of questions that do not match.
 const SKEW: f64 = 1.05;
 
-pub(crate) fn count(requests: &[Series], errors: &[Series], labels: &Labels, span: Span) -> Counted {
-    if let Some(odd) = odd(requests).or_else(|| odd(errors)) {
+/// Counts `events` among `trials`; pods younger than `warmup` seconds at the start of the window are left out.
+pub(crate) fn rates(
+    trials: &[Series],
+    events: &[Series],
+    labels: &Labels,
+    span: Span,
+    warmup: i64,
+) -> Counted {
+    both(trials, events, labels, (span, warmup), |canary, stable| {
+        let (canary, stable) = (canary.arm(), stable.arm());
+        Window::Rates(error_rate::Window { start: span.start, end: span.end, canary, stable })
+    })
+}
+
+/// Sums `sums` over the observations that `trials` counts.
+pub(crate) fn means(trials: &[Series], sums: &[Series], labels: &Labels, span: Span, warmup: i64) -> Counted {
+    both(trials, sums, labels, (span, warmup), |canary, stable| {
+        let (canary, stable) = (canary.values(), stable.values());
+        Window::Means(mean::Window { start: span.start, end: span.end, canary, stable })
+    })
+}
+
+fn both(
+    trials: &[Series],
+    events: &[Series],
+    labels: &Labels,
+    when: (Span, i64),
+    window: impl FnOnce(Tallied, Tallied) -> Window,
+) -> Counted {
+    if let Some(odd) = odd(trials).or_else(|| odd(events)) {
         return Counted::Odd(odd);
     }
-    let arm = |revision: &str| Tallied::of(requests, errors, labels, revision, span);
-    match (arm(&labels.canary), arm(&labels.stable)) {
-        (Some(canary), Some(stable)) => Counted::Both(Window {
-            start: span.start,
-            end: span.end,
-            canary: canary.arm(),
-            stable: stable.arm(),
-        }),
-        (None, None) => Counted::Neither,
-        (None, Some(_)) => Counted::NoCanary,
-        (Some(_), None) => Counted::NoStable,
-    }
+    let arm = |sign: &Sign| Tallied::of(trials, events, labels, sign, when);
+    Counted::of(arm(&labels.canary), arm(&labels.stable), |canary, stable| {
+        Counted::Both(window(canary, stable))
+    })
 }
 
 struct Tallied {
-    requests: f64,
-    errors: f64,
+    trials: f64,
+    events: f64,
     pods: BTreeSet<String>,
 }
 
 impl Tallied {
-    /// `None` when no series of the arm has a sample in the window.
     fn of(
-        requests: &[Series],
-        errors: &[Series],
+        trials: &[Series],
+        events: &[Series],
         labels: &Labels,
-        revision: &str,
-        span: Span,
-    ) -> Option<Self> {
-        let scraped_before =
-            requests.iter().any(|series| series.samples.first().is_some_and(|(at, _)| *at <= begin(span)));
-        let of_arm =
-            |series: &&Series| series.labels.get(&labels.revision).is_some_and(|found| found == revision);
-        let total = |all: &[Series]| -> f64 {
-            all.iter().filter(of_arm).map(|series| increase(series, span, scraped_before)).sum()
-        };
+        sign: &Sign,
+        (span, warmup): (Span, i64),
+    ) -> Found<Self> {
+        let firsts = trials.iter().filter_map(|series| Some((&series.labels, series.samples.first()?.0)));
+        let ages = Ages::of(firsts, labels);
+        let warm =
+            |series: &&Series| ages.warm(&series.labels, labels, span.start.saturating_sub(warmup), warmup);
+        let of_arm = |series: &&Series| sign.of(&series.labels);
         let present: Vec<&Series> =
-            requests.iter().filter(of_arm).filter(|series| within(series, span).next().is_some()).collect();
-        if present.is_empty() {
-            return None;
-        }
-        let pod = |series: &&Series| {
-            series.labels.get(&labels.pod).or_else(|| series.labels.get("instance")).cloned()
+            trials.iter().filter(of_arm).filter(|series| within(series, span).next().is_some()).collect();
+        let Some(_) = present.first() else { return Found::Nowhere };
+        let present: Vec<&Series> = present.into_iter().filter(warm).collect();
+        let Some(_) = present.first() else { return Found::Young };
+        let scraped_before = ages.scraped_before(span.start);
+        let total = |all: &[Series]| -> f64 {
+            all.iter().filter(of_arm).filter(warm).map(|series| increase(series, span, scraped_before)).sum()
         };
-        Some(Self {
-            requests: total(requests),
-            errors: total(errors),
-            pods: present.iter().filter_map(pod).collect(),
+        Found::Here(Self {
+            trials: total(trials),
+            events: total(events),
+            pods: present.iter().filter_map(|series| labels.pod_of(&series.labels)).collect(),
         })
     }
 
+    fn pods(&self) -> u32 {
+        u32::try_from(self.pods.len()).unwrap_or(u32::MAX)
+    }
+
     fn arm(&self) -> Arm {
-        let errors = if self.errors <= self.requests * SKEW + 1.0 {
-            self.errors.min(self.requests)
-        } else {
-            self.errors
-        };
-        Arm { requests: self.requests, errors, pods: u32::try_from(self.pods.len()).unwrap_or(u32::MAX) }
+        let errors =
+            if self.events <= self.trials * SKEW + 1.0 { self.events.min(self.trials) } else { self.events };
+        Arm { requests: self.trials, errors, pods: self.pods() }
+    }
+
+    fn values(&self) -> Values {
+        Values { sum: Tally::new(self.events, self.trials), pods: self.pods() }
+    }
+}
+
+/// When the first sample of each pod was seen, as far back as was asked.
+pub(super) struct Ages {
+    first: Option<f64>,
+    pods: BTreeMap<String, f64>,
+}
+
+impl Ages {
+    pub(super) fn of<'s>(
+        firsts: impl Iterator<Item = (&'s BTreeMap<String, String>, f64)>,
+        labels: &Labels,
+    ) -> Self {
+        let mut ages = Self { first: None, pods: BTreeMap::new() };
+        for (found, at) in firsts {
+            ages.first = Some(ages.first.map_or(at, |first| first.min(at)));
+            if let Some(pod) = labels.pod_of(found) {
+                ages.pods.entry(pod).and_modify(|first| *first = first.min(at)).or_insert(at);
+            }
+        }
+        ages
+    }
+
+    /// Something was scraped at `second` or before: what appears later is new.
+    pub(super) fn scraped_before(&self, second: i64) -> bool {
+        self.first.is_some_and(|first| first <= second as f64)
+    }
+
+    /// The pod was there at `second`, or nobody can tell, or there is no warm-up.
+    pub(super) fn warm(
+        &self,
+        found: &BTreeMap<String, String>,
+        labels: &Labels,
+        second: i64,
+        warmup: i64,
+    ) -> bool {
+        let age = labels.pod_of(found).and_then(|pod| self.pods.get(&pod));
+        warmup <= 0 || !self.scraped_before(second) || age.is_none_or(|first| *first <= second as f64)
     }
 }
 
@@ -122,7 +202,7 @@ fn within(series: &Series, span: Span) -> impl Iterator<Item = f64> {
 /// Without an earlier sample it began in the window, from 0, when others were scraped before: a new pod, or the first
 /// error of an old one. When nothing was scraped before, Prometheus itself was not there, and counting begins with the
 /// first sample. It does too after a gap of more than two windows: when that growth happened, nobody knows.
-fn increase(series: &Series, span: Span, scraped_before: bool) -> f64 {
+pub(super) fn increase(series: &Series, span: Span, scraped_before: bool) -> f64 {
     let longest_gap = 2.0 * (span.end - span.start) as f64;
     let before = series.samples.iter().rev().find(|(at, _)| *at <= begin(span));
     let mut last = match before {
@@ -142,7 +222,7 @@ fn increase(series: &Series, span: Span, scraped_before: bool) -> f64 {
     grown
 }
 
-fn odd(all: &[Series]) -> Option<String> {
+pub(super) fn odd(all: &[Series]) -> Option<String> {
     all.iter().find_map(|series| {
         let (_, value) = series.samples.iter().find(|(_, value)| !value.is_finite() || *value < 0.0)?;
         let labels: Vec<String> =
@@ -158,7 +238,11 @@ mod tests {
     const SPAN: Span = Span { start: 600, end: 660 };
 
     fn labels() -> Labels {
-        Labels { revision: "rev".into(), pod: "pod".into(), canary: "c".into(), stable: "s".into() }
+        Labels {
+            canary: Sign::revision("rev", "c"),
+            stable: Sign::revision("rev", "s"),
+            pod: Some("pod".into()),
+        }
     }
 
     fn series(revision: &str, pod: &str, code: &str, samples: &[(i64, f64)]) -> Series {
@@ -175,8 +259,8 @@ mod tests {
     }
 
     fn canary_of(requests: &[Series], errors: &[Series]) -> Arm {
-        match count(requests, errors, &labels(), SPAN) {
-            Counted::Both(window) => window.canary,
+        match rates(requests, errors, &labels(), SPAN, 0) {
+            Counted::Both(Window::Rates(window)) => window.canary,
             other => panic!("{other:?}"),
         }
     }
@@ -222,7 +306,9 @@ mod tests {
             series("s", "s1", "200", &[(605, 9000.0), (650, 9050.0)]),
             series("c", "c1", "200", &[(605, 800.0), (650, 805.0)]),
         ];
-        let Counted::Both(window) = count(&requests, &[], &labels(), SPAN) else { panic!() };
+        let Counted::Both(Window::Rates(window)) = rates(&requests, &[], &labels(), SPAN, 0) else {
+            panic!()
+        };
         assert_eq!((window.canary.requests, window.stable.requests), (5.0, 50.0));
     }
 
@@ -232,6 +318,24 @@ mod tests {
         let bad = series("c", "c1", "500", &[(635, 2.0), (650, 3.0)]);
         let canary = canary_of(&[stable(), ok, bad.clone()], &[bad]);
         assert_eq!((canary.requests, canary.errors, canary.pods), (93.0, 3.0, 1));
+    }
+
+    #[test]
+    fn row_18_pods_younger_than_the_warm_up_count_in_neither_arm() {
+        let old = series("c", "c1", "200", &[(400, 0.0), (590, 10.0), (650, 100.0)]);
+        let young = series("c", "c2", "200", &[(545, 0.0), (590, 500.0), (650, 900.0)]);
+        let scaled_up = series("s", "s2", "200", &[(560, 0.0), (650, 70.0)]);
+        let always = series("s", "s1", "200", &[(400, 0.0), (590, 1000.0), (650, 1060.0)]);
+        let all = [always, scaled_up, old, young.clone()];
+        let counted = |requests: &[Series], warmup| match rates(requests, &[], &labels(), SPAN, warmup) {
+            Counted::Both(Window::Rates(window)) => Ok((window.canary, window.stable)),
+            other => Err(other),
+        };
+        let (canary, stable) = counted(&all, 60).unwrap();
+        assert_eq!((canary.requests, canary.pods, stable.requests, stable.pods), (90.0, 1, 60.0, 1));
+        let (canary, stable) = counted(&all, 0).unwrap();
+        assert_eq!((canary.requests, canary.pods, stable.requests, stable.pods), (490.0, 2, 130.0, 2));
+        assert_eq!(counted(&[all[0].clone(), young], 60), Err(Counted::Warming));
     }
 
     #[test]
@@ -245,7 +349,7 @@ mod tests {
             ("the canary vanished before the window", vec![stable(), gone], Counted::NoCanary),
             ("no stable", vec![canary], Counted::NoStable),
         ] {
-            assert_eq!(count(&requests, &[], &labels(), SPAN), expected, "{case}");
+            assert_eq!(rates(&requests, &[], &labels(), SPAN, 0), expected, "{case}");
         }
     }
 
@@ -253,7 +357,7 @@ mod tests {
     fn values_that_no_counter_has_are_shown() {
         for value in [f64::NAN, f64::INFINITY, -1.0] {
             let odd = series("c", "c1", "200", &[(605, value)]);
-            let Counted::Odd(message) = count(&[stable(), odd], &[], &labels(), SPAN) else { panic!() };
+            let Counted::Odd(message) = rates(&[stable(), odd], &[], &labels(), SPAN, 0) else { panic!() };
             assert_eq!(
                 message,
                 format!("{{code=\"200\",pod=\"c1\",rev=\"c\"}} is {value}, which no counter can be")

@@ -3,10 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ErrorRate;
-use crate::judge::error_rate::{Look, Rejected, Settings, State, Verdict, Window, look};
+use super::question::{Question, State};
+use super::{Past, Plan, Window};
+use crate::judge::combine::Standing;
+use crate::judge::error_rate::{Look, Rejected, Settings, Verdict};
+use crate::judge::margin::EXTENSION_Z;
+use crate::judge::process::log_add;
 
-/// Everything that must survive a restart; about 1.5 KiB of JSON, however long the comparison lasts.
+/// Everything that must survive a restart; at most 4 KiB of JSON, however long the comparison lasts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Evidence {
@@ -16,12 +20,15 @@ pub(crate) struct Evidence {
     #[serde(default)]
     edits: i32,
     /// Since when evidence counts, seconds since 1970.
-    pub(super) began: i64,
+    pub(crate) began: i64,
     /// End of the last window dealt with, seconds since 1970.
     pub(crate) until: i64,
     /// Windows judged.
     #[serde(default)]
     pub(crate) judged: i32,
+    /// Canary requests in them.
+    #[serde(default)]
+    pub(crate) served: i64,
     /// Times that the planned end came without a decision.
     #[serde(default)]
     pub(crate) extensions: i32,
@@ -34,32 +41,75 @@ pub(crate) struct Evidence {
     /// The last look was sure enough for the end of an extension.
     #[serde(default)]
     firm: bool,
+    /// What is known from before the first window; `None` until it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) past: Option<Past>,
+    /// The weight of the canary at the last look, and when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<(i32, i64)>,
+    /// Between which moments the weight changed last; windows that touch them are not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed: Option<(i64, i64)>,
+    /// Windows that were left out because the weight changed in them.
+    #[serde(default)]
+    pub(crate) cut: i32,
     /// The judge's state before the oldest window that is still among the measurements: where a replay begins.
-    pub(super) base: State,
+    pub(super) base: Vec<State>,
     /// The judge's state now.
-    pub(super) state: State,
+    pub(super) state: Vec<State>,
 }
 
-/// An extension may end in success only on stronger proof (judge 1.3): three extensions stay below 0.03.
-const EXTENSION_Z: f64 = -2.33;
+/// What one look at all questions of a comparison says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) verdict: Verdict,
+    /// One look per question, in their order.
+    pub(crate) looks: Vec<Look>,
+}
+
+impl Seen {
+    fn of(looks: Vec<Look>) -> Self {
+        let verdict = if looks.iter().any(|look| look.verdict == Verdict::Fail) {
+            Verdict::Fail
+        } else if !looks.is_empty() && looks.iter().all(|look| look.verdict == Verdict::Pass) {
+            Verdict::Pass
+        } else {
+            Verdict::Undecided
+        };
+        Self { verdict, looks }
+    }
+
+    /// One line per question, the strongest evidence first.
+    pub(crate) fn reasons(&self) -> String {
+        let mut looks: Vec<&Look> = self.looks.iter().collect();
+        looks.sort_by(|a, b| b.log_e.total_cmp(&a.log_e));
+        looks.iter().map(|look| look.reason.as_str()).collect::<Vec<_>>().join("\n")
+    }
+}
 
 impl Evidence {
     /// The evidence of a metric so far; none yet at its beginning. `true` when an edit of the comparison made older
     /// evidence worthless.
-    pub(crate) fn of(stored: Option<&Value>, plan: &ErrorRate, begun: i64) -> (Self, bool) {
+    pub(crate) fn of(stored: Option<&Value>, plan: &Plan, begun: i64) -> (Self, bool) {
         let until = plan.span(plan.first(begun)).start;
+        let states: Vec<State> = plan.asking.iter().map(|asking| asking.fresh()).collect();
         let fresh = Self {
             fingerprint: plan.fingerprint.clone(),
             edits: 0,
             began: until,
             until,
             judged: 0,
+            served: 0,
             extensions: 0,
             silent_since: None,
             said: None,
             firm: false,
-            base: State::default(),
-            state: State::default(),
+            past: None,
+            weight: None,
+            changed: None,
+            cut: 0,
+            base: states.clone(),
+            state: states,
         };
         let Some(stored) = stored.and_then(|stored| serde_json::from_value::<Self>(stored.clone()).ok())
         else {
@@ -69,7 +119,8 @@ impl Evidence {
             return (stored, false);
         }
         let until = stored.until.max(until);
-        (Self { edits: stored.edits.saturating_add(1), began: until, until, ..fresh }, true)
+        let edits = stored.edits.saturating_add(1);
+        (Self { edits, began: until, until, weight: stored.weight, changed: stored.changed, ..fresh }, true)
     }
 
     /// The evidence as the status stores it.
@@ -78,26 +129,71 @@ impl Evidence {
     }
 
     /// The settings with the alpha that edits have left.
-    pub(crate) fn settings(&self, plan: &ErrorRate) -> Settings {
+    pub(crate) fn settings(&self, plan: &Plan) -> Settings {
         Settings { alpha: plan.settings.alpha * 0.5_f64.powi(self.edits), ..plan.settings }
     }
 
-    /// Judges the next window.
+    fn questions<'p>(&self, plan: &'p Plan, past: &'p Past, name: &'p str) -> Vec<Question<'p>> {
+        let settings = self.settings(plan);
+        let one = |(place, asking)| Question {
+            asking,
+            settings: past.settings(settings, place),
+            past,
+            place,
+            name,
+            unit: plan.unit,
+        };
+        plan.asking.iter().copied().enumerate().map(one).collect()
+    }
+
+    /// Judges the next window. `name` is the metric's, for the lines of reasons.
     ///
     /// # Errors
     /// [`Rejected`] with the numbers that cannot be; nothing is known more than before.
-    pub(crate) fn look(&mut self, plan: &ErrorRate, window: &Window) -> Result<Look, Rejected> {
-        let settings = self.settings(plan);
-        let seen = look(&settings, &mut self.state, window)?;
+    pub(crate) fn look(&mut self, plan: &Plan, name: &str, window: &Window) -> Result<Seen, Rejected> {
+        let past = self.past.clone().unwrap_or_default();
+        let mut states = self.state.clone();
+        let seen = self.judge(plan, (&past, name), &mut states, window)?;
+        self.state = states;
         self.judged = self.judged.saturating_add(1);
+        self.served = self.served.saturating_add(window.canary_trials().round() as i64);
         self.said = Some(seen.verdict);
-        self.firm = seen.z.is_some_and(|z| z <= EXTENSION_Z);
+        self.firm = seen.looks.iter().all(|look| look.z.is_some_and(|z| z <= EXTENSION_Z));
         Ok(seen)
     }
 
+    /// What the questions say of one window, from other states than the newest: for replays.
+    pub(super) fn judge(
+        &self,
+        plan: &Plan,
+        (past, name): (&Past, &str),
+        states: &mut [State],
+        window: &Window,
+    ) -> Result<Seen, Rejected> {
+        let questions = self.questions(plan, past, name);
+        let looks = questions.iter().zip(&mut *states).map(|(question, state)| question.look(state, window));
+        let mut looks: Vec<Look> = looks.collect::<Result<_, _>>()?;
+        // The other metrics of the run are silent here: what they say would not be known to a replay.
+        let log_sum = looks.iter().map(|look| look.log_e).fold(f64::NEG_INFINITY, log_add);
+        let log_mean = log_sum - f64::from(plan.settings.metrics).ln();
+        for ((question, state), look) in questions.iter().zip(&*states).zip(&mut looks) {
+            look.mean_e = log_mean.exp();
+            look.reason = question.line(state, window, look, log_mean);
+        }
+        Ok(Seen::of(looks))
+    }
+
+    /// What each question brings to the joint verdict of the run.
+    pub(crate) fn standings(&self, plan: &Plan) -> Vec<Standing> {
+        let past = self.past.clone().unwrap_or_default();
+        let questions = self.questions(plan, &past, "");
+        questions.iter().zip(&self.state).map(|(question, state)| question.standing(state)).collect()
+    }
+
     /// The last look showed that the canary is not worse by the limit, with the proof that this end needs.
-    pub(crate) fn passes(&self) -> bool {
-        self.said == Some(Verdict::Pass) && (self.extensions == 0 || self.firm)
+    pub(crate) fn passes(&self, plan: &Plan) -> bool {
+        let enough = self.served as f64 >= plan.least;
+        self.said == Some(Verdict::Pass) && enough && (self.extensions == 0 || self.firm)
     }
 
     /// Windows until the planned end, for a comparison of `count` windows and its extensions.
@@ -105,12 +201,28 @@ impl Evidence {
         count.saturating_mul(self.extensions.saturating_add(1)).saturating_sub(self.judged)
     }
 
+    /// Notes the weight of the canary at a look. Two looks with different weights have the change between them.
+    pub(crate) fn weigh(&mut self, weight: Option<i32>, at: i64) {
+        let Some(weight) = weight else { return };
+        if let Some((_, seen)) = self.weight.filter(|(before, _)| *before != weight) {
+            self.changed = Some((seen, at));
+        }
+        self.weight = Some((weight, at));
+    }
+
+    /// The weight changed in this window, or may have.
+    pub(crate) fn mixed(&self, start: i64, end: i64) -> bool {
+        self.changed.is_some_and(|(from, to)| end > from && start < to)
+    }
+
     /// Moves the beginning of a replay behind `window`, whose measurement is dropped.
-    pub(crate) fn forget(&mut self, plan: &ErrorRate, window: &Window) {
-        if window.start >= self.began {
-            let settings = self.settings(plan);
+    pub(crate) fn forget(&mut self, plan: &Plan, window: &Window) {
+        if window.start() >= self.began {
+            let past = self.past.clone().unwrap_or_default();
+            let mut base = std::mem::take(&mut self.base);
             // A window that was judged once is judged again.
-            drop(look(&settings, &mut self.base, window));
+            drop(self.judge(plan, (&past, ""), &mut base, window));
+            self.base = base;
         }
     }
 }

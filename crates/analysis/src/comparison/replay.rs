@@ -2,20 +2,28 @@
 
 use serin_api::{AnalysisRun, Measurement, MetricResult};
 
-use super::{ErrorRate, Evidence};
-use crate::judge::error_rate::{Look, Window, line, look};
+use super::{Evidence, Plan, WINDOW, Window};
+use crate::judge::error_rate::Look;
 use crate::run;
-
-/// Key of a measurement's metadata that holds the counts of its window.
-pub(crate) const WINDOW: &str = "window";
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
-    /// The looks at the windows that the status still holds, oldest first, each with its line of reasons.
-    pub looks: Vec<Look>,
+    /// The looks at the windows that the status still holds, oldest first.
+    pub looks: Vec<Relook>,
     /// The recomputed evidence has the same bits as the stored one.
     pub same: bool,
+}
+
+/// One window, judged again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relook {
+    /// Its counts.
+    pub window: Window,
+    /// One look per question: errors have one, latency one for the shift and one for each quantile.
+    pub questions: Vec<Look>,
+    /// The lines of reasons as the measurement holds them, the strongest evidence first.
+    pub reasons: String,
 }
 
 /// Why a verdict cannot be recomputed.
@@ -52,24 +60,24 @@ pub fn replay(run: &AnalysisRun, metric: &str) -> Result<Replay, Unreplayable> {
     let result = results.into_iter().find(|result| result.name == metric);
     let nothing = || Unreplayable::NoEvidence(metric.to_owned());
     let evidence = result.and_then(|result| stored(result, &plan)).ok_or_else(nothing)?;
-    let settings = evidence.settings(&plan);
-    let mut state = evidence.base;
+    let past = evidence.past.clone().unwrap_or_default();
+    let mut states = evidence.base.clone();
     let mut looks = Vec::new();
     for window in windows(result.map(|result| result.measurements.as_slice()).unwrap_or_default()) {
         let wrong = |why: String| Unreplayable::Window { metric: metric.to_owned(), why };
         let window = window.map_err(wrong)?;
-        if window.start < evidence.began {
+        if window.start() < evidence.began {
             continue;
         }
-        let mut seen =
-            look(&settings, &mut state, &window).map_err(|rejected| wrong(rejected.to_string()))?;
-        seen.reason = line(metric, &settings, &window, &seen, seen.mean_e.ln());
-        looks.push(seen);
+        let seen = evidence
+            .judge(&plan, (&past, metric), &mut states, &window)
+            .map_err(|rejected| wrong(rejected.to_string()))?;
+        looks.push(Relook { window, reasons: seen.reasons(), questions: seen.looks });
     }
-    Ok(Replay { looks, same: state == evidence.state })
+    Ok(Replay { looks, same: states == evidence.state })
 }
 
-fn stored(result: &MetricResult, plan: &ErrorRate) -> Option<Evidence> {
+fn stored(result: &MetricResult, plan: &Plan) -> Option<Evidence> {
     let (evidence, edited) = Evidence::of(Some(result.evidence.as_ref()?), plan, 0);
     (!edited).then_some(evidence)
 }
@@ -79,9 +87,4 @@ fn windows(measurements: &[Measurement]) -> impl Iterator<Item = Result<Window, 
         .iter()
         .filter_map(|measurement| measurement.metadata.get(WINDOW))
         .map(|window| serde_json::from_str(window).map_err(|error| error.to_string()))
-}
-
-/// The window whose counts a measurement holds.
-pub(crate) fn window_of(measurement: &Measurement) -> Option<Window> {
-    serde_json::from_str(measurement.metadata.get(WINDOW)?).ok()
 }

@@ -75,12 +75,41 @@ impl Selector {
         Ok(narrowed)
     }
 
-    /// This selector with `label` being one of `values`, which are taken literally.
-    pub(crate) fn with_one_of(&self, label: &str, values: &[&str]) -> Self {
-        let alternatives: Vec<String> = values.iter().map(|value| regex::escape(value)).collect();
+    /// This selector with one more matcher, as PromQL writes it.
+    pub(crate) fn with(&self, matcher: &str) -> Self {
         let mut narrowed = self.clone();
-        narrowed.matchers.push(format!("{label}=~{}", quoted(&alternatives.join("|"))));
+        narrowed.matchers.push(matcher.to_owned());
         narrowed
+    }
+
+    /// The histogram of this name, whichever way it is exposed: as buckets or natively.
+    pub(crate) fn histogram(&self) -> Self {
+        let Some(name) = &self.name else { return self.clone() };
+        let name = regex::escape(name.strip_suffix("_bucket").unwrap_or(name));
+        let mut either = Self {
+            name: None,
+            matchers: vec![format!("__name__=~{}", quoted(&format!("{name}(_bucket)?")))],
+        };
+        either.matchers.extend(self.matchers.iter().cloned());
+        either
+    }
+
+    /// The unit that the name promises, for people: `s`, `ms` or nothing.
+    pub(crate) fn unit(&self) -> &'static str {
+        let name = self.name.as_deref().unwrap_or_default().trim_end_matches("_bucket");
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends(&["_seconds"]) {
+            "s"
+        } else if ends(&["_milliseconds", "_ms", "_rq_time"]) {
+            "ms"
+        } else {
+            ""
+        }
+    }
+
+    /// Values at every multiple of `step` seconds in the last `seconds`.
+    pub(crate) fn steps(&self, seconds: i64, step: i64) -> String {
+        format!("{self}[{seconds}s:{step}s]")
     }
 
     /// All samples of the last `seconds`.
@@ -100,8 +129,14 @@ impl fmt::Display for Selector {
 }
 
 /// A text as PromQL quotes it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// A matcher for `label` being one of `values`, which are taken literally.
+pub(crate) fn one_of(label: &str, values: &[&str]) -> String {
+    let alternatives: Vec<String> = values.iter().map(|value| regex::escape(value)).collect();
+    format!("{label}=~{}", quoted(&alternatives.join("|")))
 }
 
 /// A label name that needs no quotes.
@@ -236,11 +271,23 @@ mod tests {
             ("x{a=\"}\\\"{\"}", "b=\"1\"", "x{a=\"}\\\"{\",b=\"1\",rev=~\"a|b\"}[90s]"),
         ] {
             let narrowed =
-                Selector::parse(text).unwrap().narrowed(errors).unwrap().with_one_of("rev", &["a", "b"]);
+                Selector::parse(text).unwrap().narrowed(errors).unwrap().with(&one_of("rev", &["a", "b"]));
             assert_eq!(narrowed.over(90), expected, "{text}");
         }
-        let odd = Selector::parse("x").unwrap().with_one_of("rev", &["a\"} or up{b=\"", "c.d"]);
+        let odd = Selector::parse("x").unwrap().with(&one_of("rev", &["a\"} or up{b=\"", "c.d"]));
         assert_eq!(odd.to_string(), "x{rev=~\"a\\\"\\\\} or up\\\\{b=\\\"|c\\\\.d\"}");
+    }
+
+    #[test]
+    fn a_histogram_is_found_whichever_way_it_is_exposed() {
+        for (text, expected, unit) in [
+            ("h_seconds{a=\"b\"}", "{__name__=~\"h_seconds(_bucket)?\",a=\"b\"}", "s"),
+            ("h_ms_bucket", "{__name__=~\"h_ms(_bucket)?\"}", "ms"),
+            ("{__name__=\"h_bucket\"}", "{__name__=\"h_bucket\"}", ""),
+        ] {
+            let selector = Selector::parse(text).unwrap();
+            assert_eq!((selector.histogram().to_string().as_str(), selector.unit()), (expected, unit));
+        }
     }
 
     #[test]

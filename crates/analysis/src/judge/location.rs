@@ -3,6 +3,7 @@
 //! Per alternative the evidence of a window is `l d - l^2 v / 2`, the likelihood ratio of a normal estimate (judge 1.5);
 //! it is approximate where shares are exact, and windows need enough observations for their mean to be nearly normal.
 
+use super::combine::Standing;
 use super::course::{Course, NUMBERS, Reading, Rule};
 use super::difference::Interval;
 use super::evidence::ALTERNATIVES;
@@ -50,6 +51,11 @@ pub struct State {
 }
 
 impl State {
+    /// For the joint verdict over several questions.
+    pub fn standing(&self, rule: &Rule) -> Standing {
+        self.course.standing(rule)
+    }
+
     /// End of the last window taken, seconds since 1970.
     pub(super) fn last_end(&self) -> Option<i64> {
         self.last_end

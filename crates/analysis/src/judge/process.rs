@@ -102,7 +102,7 @@ pub fn log_bar(metrics: u32, alpha: f64) -> f64 {
 }
 
 /// `ln(exp(a) + exp(b))` without overflow.
-pub(super) fn log_add(a: f64, b: f64) -> f64 {
+pub fn log_add(a: f64, b: f64) -> f64 {
     let (large, small) = if a >= b { (a, b) } else { (b, a) };
     if large == f64::NEG_INFINITY { large } else { large + (small - large).exp().ln_1p() }
 }

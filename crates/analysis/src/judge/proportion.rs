@@ -5,6 +5,7 @@
 //! by a number from 0 to 1, so by convexity its e-value is at most that of a real count of the same mean: the guarantee of
 //! [`evidence`] carries over.
 
+use super::combine::Standing;
 use super::course::{Course, NUMBERS, Reading, Rule};
 use super::difference::{Interval, miettinen_nurminen};
 use super::evidence::{ALTERNATIVES, Alternative, log_e_all};
@@ -81,6 +82,11 @@ pub struct State {
 }
 
 impl State {
+    /// For the joint verdict over several questions.
+    pub fn standing(&self, rule: &Rule) -> Standing {
+        self.course.standing(rule)
+    }
+
     /// End of the last window taken, seconds since 1970.
     pub(super) fn last_end(&self) -> Option<i64> {
         self.last_end

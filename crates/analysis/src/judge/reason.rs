@@ -42,7 +42,11 @@ pub(super) fn tail(
     let limit = slowdown(settings);
     let slowed = at_limit.rate().map_or("unknown".into(), |rate| percent(rate, 2) + " %");
     let quantile = trimmed_points(tail.quantile);
-    let bound = format!("{}{}", significant(tail.bound), tail.baseline.unit);
+    let bound = if tail.bound.is_finite() {
+        format!("{}{}", significant(tail.bound), tail.baseline.unit)
+    } else {
+        "an unknown bound".into()
+    };
     let facts = format!(
         "{name} p{quantile} canary {} over {bound} stable {}, {} slower {slowed} delta {}{} limit {limit}",
         share(look.canary),
@@ -51,8 +55,14 @@ pub(super) fn tail(
         points(look),
         times(about),
     );
-    let obstacle = (!has_bound)
-        .then(|| format!("{bound} is no bucket bound of both revisions any more: the ladders differ"));
+    let obstacle = if !tail.bound.is_finite() {
+        Some(format!(
+            "stable has no bucket bound near its p{quantile}: add one, or leave p{quantile} out of quantiles"
+        ))
+    } else {
+        (!has_bound)
+            .then(|| format!("{bound} is no bucket bound of both revisions any more: the ladders differ"))
+    };
     Words { facts, limit, test: "chi2", subject: "requests", obstacle }
 }
 

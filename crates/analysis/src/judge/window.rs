@@ -208,6 +208,9 @@ pub enum Rejected {
         /// Whose buckets.
         side: Side,
     },
+    /// A window of another kind than the question.
+    #[error("the window holds other counts than the question needs")]
+    Foreign,
     /// A setting out of its range.
     #[error("{name} is {value}, must be {range}")]
     Setting {

@@ -8,7 +8,7 @@ use serin_api::MetricResult;
 use super::prepared::{Prepared, Unaskable};
 use super::schedule;
 use super::{Ask, Part, underway};
-use crate::comparison::{ErrorRate, Evidence};
+use crate::comparison::{Evidence, Plan};
 use crate::provider::Look;
 use crate::provider::prometheus::Prometheus;
 
@@ -40,14 +40,26 @@ pub(super) fn of(
         return Ok(vec![ask(Part::Query, request)]);
     };
     let prometheus = prepared.prometheus()?;
-    let asks = windows(prepared, plan, result, began, now).into_iter().flat_map(|id| {
-        let (requests, errors, end) = plan.queries(id);
-        [
-            ask(Part::Requests(id), prometheus.instant(&requests, end)),
-            ask(Part::Errors(id), prometheus.instant(&errors, end)),
-        ]
-    });
-    Ok(asks.collect())
+    let ids = windows(prepared, plan, result, began, now);
+    let mut asks = Vec::new();
+    if let Some(first) = ids.first().filter(|_| lacks_past(prepared, plan, result, began)) {
+        let (queries, at) = plan.history(*first);
+        asks.extend(queries.iter().map(|(of, query)| ask(Part::History(*of), prometheus.instant(query, at))));
+    }
+    for id in ids {
+        let (queries, end) = plan.queries(id);
+        asks.extend(
+            queries.iter().map(|(of, query)| ask(Part::Window(id, *of), prometheus.instant(query, end))),
+        );
+    }
+    Ok(asks)
+}
+
+/// Stable before the first window is asked for once, together with that window.
+fn lacks_past(prepared: &Prepared, plan: &Plan, result: Option<&MetricResult>, began: Timestamp) -> bool {
+    let begun = schedule::begun(&prepared.limits, began);
+    let (evidence, _) = Evidence::of(result.and_then(|result| result.evidence.as_ref()), plan, begun);
+    evidence.past.is_none()
 }
 
 fn look(result: Option<&MetricResult>, at: Timestamp) -> Look<'_> {
@@ -58,7 +70,7 @@ fn look(result: Option<&MetricResult>, at: Timestamp) -> Look<'_> {
 /// At least one window even when an edit made `count` smaller than what was judged: the next one ends the comparison.
 fn windows(
     prepared: &Prepared,
-    plan: &ErrorRate,
+    plan: &Plan,
     result: Option<&MetricResult>,
     began: Timestamp,
     now: Timestamp,

@@ -101,7 +101,7 @@ fn compared(prepared: &Prepared, result: &MetricResult, terminate: bool) -> Opti
     }
     let plan = prepared.comparison()?;
     let (evidence, edited) = Evidence::of(result.evidence.as_ref(), plan, 0);
-    if evidence.passes() && !edited && !hold::holds(result) {
+    if evidence.passes(plan) && !edited && !hold::holds(result) {
         verdict(AnalysisPhase::Successful, "")
     } else {
         verdict(AnalysisPhase::Inconclusive, "ended before it was decided")

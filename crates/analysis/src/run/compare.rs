@@ -9,23 +9,18 @@ use super::measure::{self, Attempt};
 use super::prepared::Prepared;
 use super::schedule;
 use super::time::shown;
-use super::{Asked, Part};
-use crate::comparison::{Counted, ErrorRate, Evidence, WINDOW, count};
-use crate::judge::error_rate::{Arm, Look, Verdict, Window, line};
-use crate::provider::prometheus::answer::{Series, series};
-use crate::provider::{Answer, Provider, Reply};
+use super::{Asked, Of, Part};
+use crate::comparison::{Answered, Counted, Evidence, Past, Plan, Seen, Span, WINDOW, Window};
+use crate::judge::error_rate::{Look, Verdict};
+use crate::provider::{Answer, Reply};
 
-/// A window's two answers; either may still be out.
-#[derive(Default)]
-struct Answers<'a> {
-    requests: Option<&'a Answer>,
-    errors: Option<&'a Answer>,
-}
+/// The answers to the questions about one window; some may still be out.
+type Answers<'a> = BTreeMap<Of, &'a Answer>;
 
 /// One comparison with what is known of it.
 struct Comparing<'p> {
     prepared: &'p Prepared<'p>,
-    plan: &'p ErrorRate,
+    plan: &'p Plan,
     place: String,
     evidence: Evidence,
     attempt: Attempt,
@@ -34,70 +29,97 @@ struct Comparing<'p> {
 /// Records the answers to the questions of a comparison. Windows are judged in their order and once each; the first one
 /// without an answer ends the look.
 pub(super) fn windows(
-    prepared: &Prepared,
-    plan: &ErrorRate,
-    provider: &dyn Provider,
+    (prepared, plan, place): (&Prepared, &Plan, String),
     result: &mut MetricResult,
     asked: &[&Asked],
-    (began, now): (jiff::Timestamp, jiff::Timestamp),
+    (began, now, weight): (jiff::Timestamp, jiff::Timestamp, Option<i32>),
 ) {
     let begun = schedule::begun(&prepared.limits, began);
     let (evidence, _) = Evidence::of(result.evidence.as_ref(), plan, begun);
     let at = asked.iter().map(|asked| asked.ask.at).min().unwrap_or(now);
-    let mut comparing = Comparing {
-        prepared,
-        plan,
-        place: provider.place(),
-        evidence: evidence.clone(),
-        attempt: Attempt { at, now },
-    };
     let next = plan.at_or_after(evidence.until);
+    let before = evidence.clone();
+    let mut comparing = Comparing { prepared, plan, place, evidence, attempt: Attempt { at, now } };
+    let mut history = Answers::new();
     let mut by_window: BTreeMap<i64, Answers> = BTreeMap::new();
     for asked in asked {
         match asked.ask.part {
-            Part::Requests(id) => by_window.entry(id).or_default().requests = Some(&asked.answer),
-            Part::Errors(id) => by_window.entry(id).or_default().errors = Some(&asked.answer),
+            Part::Window(id, of) => drop(by_window.entry(id).or_default().insert(of, &asked.answer)),
+            Part::History(of) => drop(history.insert(of, &asked.answer)),
             Part::Query => {}
         }
     }
-    for (id, answers) in by_window.into_iter().filter(|(id, _)| *id >= next && plan.ready(*id) <= at) {
-        let (Some(requests), Some(errors)) = (answers.requests, answers.errors) else {
+    let open = |(id, _): &(i64, Answers)| *id >= next && plan.ready(*id) <= at;
+    let open: Vec<(i64, Answers)> = by_window.into_iter().filter(open).collect();
+    if !open.is_empty() {
+        comparing.evidence.weigh(weight, now.as_second());
+    }
+    for (id, answers) in open {
+        if answers.len() < plan.answers() || !comparing.window(result, id, &answers, &history) {
             break;
-        };
-        if !comparing.window(result, id, requests, errors) || result.phase.completed() {
+        }
+        if result.phase.completed() {
             break;
         }
     }
     comparing.lose_patience(result);
-    if comparing.evidence != evidence || result.evidence.is_none() {
+    if comparing.evidence != before || result.evidence.is_none() {
         result.evidence = comparing.evidence.stored();
     }
 }
 
 impl Comparing<'_> {
     /// Deals with one window. `false` when the provider could not tell, so that the window is asked for again.
-    fn window(&mut self, result: &mut MetricResult, id: i64, requests: &Answer, errors: &Answer) -> bool {
+    fn window(&mut self, result: &mut MetricResult, id: i64, answers: &Answers, history: &Answers) -> bool {
         let span = self.plan.span(id);
-        let both = self.read(requests).and_then(|requests| Ok((requests, self.read(errors)?)));
-        let ((requests, notes), (errors, _)) = match both {
-            Ok(both) => both,
+        let (answers, notes) = match self.read_all(answers) {
+            Ok(read) => read,
             Err(hold) => {
                 self.evidence.silent_since.get_or_insert(self.attempt.at.as_second());
                 measure::outage(self.prepared, result, hold, self.attempt);
                 return false;
             }
         };
+        self.remember(history);
         self.evidence.until = span.end;
-        match count(&requests, &errors, &self.plan.labels, span) {
-            Counted::Both(window) => self.judge(result, &window, notes),
+        if self.evidence.mixed(span.start, span.end) {
+            self.evidence.cut = self.evidence.cut.saturating_add(1);
+            return true;
+        }
+        let past = self.evidence.past.clone().unwrap_or_default();
+        match self.plan.count(&answers, span, &past) {
+            Counted::Both(window) => self.take(result, &window, past, notes, span),
+            Counted::Warming => {}
             missing => self.hold(result, self.plan.complaint(&missing), span.start),
         }
         true
     }
 
-    fn read(&self, answer: &Answer) -> Result<(Vec<Series>, BTreeMap<String, String>), Hold> {
+    /// What stable was like before, once. The provider answers, so that an answer about the past that cannot be read (too
+    /// many samples, for instance) will not become better: usual noise is assumed then, and the reasons say so.
+    fn remember(&mut self, history: &Answers) {
+        if self.evidence.past.is_none() {
+            let complete = history.len() == self.plan.answers();
+            let read = complete.then(|| self.read_all(history).ok()).flatten();
+            let past = read.map(|(answers, _)| self.plan.past(&answers)).unwrap_or_default();
+            self.evidence.past = Some(past);
+        }
+    }
+
+    fn read_all(&self, answers: &Answers) -> Result<(Vec<Answered>, BTreeMap<String, String>), Hold> {
+        let mut all = Vec::new();
+        let mut notes = BTreeMap::new();
+        for answer in answers.values() {
+            let (answered, more) = self.read(answer)?;
+            all.push(answered);
+            notes.extend(more);
+        }
+        Ok((all, notes))
+    }
+
+    fn read(&self, answer: &Answer) -> Result<(Answered, BTreeMap<String, String>), Hold> {
         let response = measure::reached(&self.place, answer)?;
-        series(response).map_err(|reply| match reply {
+        self.plan.read(response).map_err(|reply| match reply {
             Reply::Down(why) => measure::unreachable(&self.place, &why),
             Reply::Malformed(why) => Hold { what: format!("{} refuses the query", self.place), why },
             Reply::NoData | Reply::Samples(_) | Reply::Judged(_) | Reply::Underway { .. } => {
@@ -112,41 +134,70 @@ impl Comparing<'_> {
         hold::record(result, &hold, self.attempt.at, self.attempt.now);
     }
 
+    /// Judges a window, unless it must serve as the past that a latency comparison lacks.
+    fn take(
+        &mut self,
+        result: &mut MetricResult,
+        window: &Window,
+        mut past: Past,
+        notes: BTreeMap<String, String>,
+        span: Span,
+    ) {
+        if past.lacks_ladder(&self.plan.asking) {
+            past.learn(window, &self.plan.asking);
+            self.evidence.past = Some(past);
+            self.evidence.began = span.end;
+            return;
+        }
+        self.judge(result, window, notes);
+    }
+
     fn judge(&mut self, result: &mut MetricResult, window: &Window, notes: BTreeMap<String, String>) {
-        let look = match self.evidence.look(self.plan, window) {
-            Ok(look) => look,
-            Err(rejected) => return self.hold(result, rejected.to_string(), window.start),
+        let seen = match self.evidence.look(self.plan, &self.prepared.name, window) {
+            Ok(seen) => seen,
+            Err(rejected) => return self.hold(result, rejected.to_string(), window.start()),
         };
         self.evidence.silent_since = None;
-        let settings = self.evidence.settings(self.plan);
-        let reasons = line(&self.prepared.name, &settings, window, &look, look.mean_e.ln());
+        let reasons = seen.reasons();
         let mut metadata = notes;
         metadata.insert(WINDOW.to_owned(), serde_json::to_string(window).unwrap_or_default());
+        if self.evidence.cut > 0 {
+            metadata.insert(
+                "cut".to_owned(),
+                format!("{} windows in which the weight changed", self.evidence.cut),
+            );
+        }
         let measurement = Measurement {
-            phase: alone(&look, settings.limit),
+            phase: alone(&seen.looks),
             message: reasons.clone(),
-            value: format!("canary {} stable {}", share(window.canary), share(window.stable)),
+            value: window.shown(self.plan.unit),
             metadata,
             ..Measurement::default()
         };
         measure::push(self.prepared, result, measurement, self.attempt);
-        self.conclude(result, &look, reasons);
+        self.conclude(result, &seen, reasons);
     }
 
     /// The canary fails at any look; it passes only where the comparison was planned to end.
-    fn conclude(&mut self, result: &mut MetricResult, look: &Look, reasons: String) {
+    fn conclude(&mut self, result: &mut MetricResult, seen: &Seen, reasons: String) {
         let ends = self.prepared.limits.count.is_some_and(|count| self.evidence.remaining(count) <= 0);
-        if look.verdict == Verdict::Fail {
+        if seen.verdict == Verdict::Fail {
             result.phase = AnalysisPhase::Failed;
             result.message = reasons;
-        } else if ends && self.evidence.passes() {
+        } else if ends && self.evidence.passes(self.plan) {
             result.phase = AnalysisPhase::Successful;
             result.message = reasons;
         } else if ends {
             self.evidence.extensions = self.evidence.extensions.saturating_add(1);
             if self.evidence.extensions > self.prepared.limits.inconclusive {
                 result.phase = AnalysisPhase::Inconclusive;
-                result.message = format!("undecided after {} windows: {reasons}", self.evidence.judged);
+                let (served, least) = (self.evidence.served, self.plan.least);
+                let few = if seen.verdict == Verdict::Pass && (served as f64) < least {
+                    format!(" (the canary served {served} of the {least} requests that minRequests asks for)")
+                } else {
+                    String::new()
+                };
+                result.message = format!("undecided after {} windows{few}: {reasons}", self.evidence.judged);
             }
         }
     }
@@ -166,19 +217,13 @@ impl Comparing<'_> {
     }
 }
 
-/// What one window says by itself, whatever the others said: within the limit, beyond it, or nothing.
-fn alone(look: &Look, limit: f64) -> AnalysisPhase {
-    match look.window_delta {
-        Some(delta) if delta > limit => AnalysisPhase::Failed,
-        Some(_) => AnalysisPhase::Successful,
-        None => AnalysisPhase::Inconclusive,
-    }
-}
-
-fn share(arm: Arm) -> String {
-    if arm.requests > 0.0 {
-        format!("{:.2}%", arm.errors / arm.requests * 100.0)
+/// What one window says by itself, whatever the others said: within the limits, beyond one of them, or nothing.
+fn alone(looks: &[Look]) -> AnalysisPhase {
+    if looks.iter().any(|look| look.excess.is_some_and(|excess| excess > 0.0)) {
+        AnalysisPhase::Failed
+    } else if looks.iter().all(|look| look.excess.is_some()) {
+        AnalysisPhase::Successful
     } else {
-        "without requests".to_owned()
+        AnalysisPhase::Inconclusive
     }
 }

@@ -15,7 +15,7 @@ use crate::validate::Measured;
 
 /// Characters of a message and of a value that the status keeps: ten measurements of many metrics must fit into one
 /// object of 1.5 MB.
-const LONGEST_MESSAGE: usize = 1000;
+const LONGEST_MESSAGE: usize = 2000;
 const LONGEST_VALUE: usize = 4000;
 
 /// The two ends of one attempt.

@@ -4,7 +4,7 @@ use serin_api::{AnalysisRun, AnalysisRunSpec, Metric};
 use serin_core::seen::Seen;
 
 use crate::argument::{Arguments, Unfilled};
-use crate::comparison::ErrorRate;
+use crate::comparison::Plan;
 use crate::limit::Limits;
 use crate::provider::{self, Place, Problem, Profiles, Provider, Surroundings};
 use crate::secret::{HIDDEN, SecretText, Secrets, redact};
@@ -52,7 +52,7 @@ impl Prepared<'_> {
         redact(text, &self.secrets)
     }
 
-    pub(super) fn comparison(&self) -> Option<&ErrorRate> {
+    pub(super) fn comparison(&self) -> Option<&Plan> {
         match &self.measured {
             Measured::Comparison(plan) => Some(plan),
             Measured::Query { .. } => None,
@@ -182,7 +182,7 @@ pub(super) fn profiles(spec: &AnalysisRunSpec) -> Vec<(Place, String)> {
 }
 
 /// The comparison called `metric` in a run.
-pub(crate) fn comparison(run: &AnalysisRun, metric: &str) -> Result<Option<ErrorRate>, String> {
+pub(crate) fn comparison(run: &AnalysisRun, metric: &str) -> Result<Option<Plan>, String> {
     // A replay asks nobody: any address will do.
     let around = Surroundings { default_prometheus: Some("http://prometheus"), profiles: &Profiles::new() };
     let prepared = prepare(&run.spec, &Secrets::new(), around).map_err(|wrong| wrong.to_string())?;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serin_api::{AnalysisPhase, Measurement, MetricResult};
 
 use super::hold;
-use crate::comparison::{ErrorRate, Evidence};
+use crate::comparison::{Evidence, Plan};
 use crate::limit::Limits;
 
 /// Time from an error to the next attempt, whatever the interval.
@@ -13,7 +13,7 @@ const ERROR_RETRY: SignedDuration = SignedDuration::from_secs(10);
 /// When the metric is due; `None` when it will not be measured again.
 pub(super) fn next(
     limits: &Limits,
-    plan: Option<&ErrorRate>,
+    plan: Option<&Plan>,
     result: Option<&MetricResult>,
     began: Timestamp,
 ) -> Option<Timestamp> {
@@ -46,7 +46,7 @@ fn next_query(limits: &Limits, result: Option<&MetricResult>, began: Timestamp) 
 
 fn next_window(
     limits: &Limits,
-    plan: &ErrorRate,
+    plan: &Plan,
     result: Option<&MetricResult>,
     began: Timestamp,
 ) -> Option<Timestamp> {

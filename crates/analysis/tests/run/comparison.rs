@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use serin_analysis::comparison::Window as Stored;
 use serin_analysis::comparison::replay;
 use serin_analysis::judge::error_rate::Window;
 use serin_analysis::provider::Answer;
-use serin_analysis::run::{Ask, Asked, Part, conclude};
+use serin_analysis::run::{Ask, Asked, Of, Part, conclude};
 use serin_api::AnalysisPhase::{Failed, Inconclusive, Running, Successful};
 
 use crate::stage::{Counters, Stage, down, parameter, refused, success};
@@ -43,7 +44,11 @@ fn traffic(canary_bad: impl Fn(i64) -> f64) -> Counters {
 fn windows(stage: &Stage) -> Vec<Window> {
     let measurements = &stage.result("error-rate").measurements;
     let stored = measurements.iter().filter_map(|measurement| measurement.metadata.get("window"));
-    stored.map(|window| serde_json::from_str(window).unwrap()).collect()
+    let rates = |window: &String| match serde_json::from_str(window).unwrap() {
+        Stored::Rates(window) => window,
+        other => panic!("{other:?}"),
+    };
+    stored.map(rates).collect()
 }
 
 #[test]
@@ -95,13 +100,25 @@ fn questions_are_raw_samples_of_both_revisions_at_the_end_of_the_window() {
     stage.pass(1);
     let asks = stage.due();
     let parts: Vec<Part> = asks.iter().map(|ask| ask.part).collect();
-    assert_eq!(parts, [Part::Requests(NOON / 60), Part::Errors(NOON / 60)]);
+    let window = NOON / 60;
+    assert_eq!(
+        parts,
+        [
+            Part::History(Of::Trials),
+            Part::History(Of::Events),
+            Part::Window(window, Of::Trials),
+            Part::Window(window, Of::Events)
+        ]
+    );
+    let history = "http_requests_total{app=\"shop\",rollouts_pod_template_hash=\"7cd4b9f6d\"}[2400s:60s]";
+    assert_eq!(parameter(&asks[0].request.url, "query"), history);
+    assert_eq!(parameter(&asks[0].request.url, "time"), format!("{NOON}.000"));
     let selected =
         "http_requests_total{app=\"shop\",rollouts_pod_template_hash=~\"6d5f7c9b8|7cd4b9f6d\"}[360s]";
-    assert_eq!(parameter(&asks[0].request.url, "query"), selected);
+    assert_eq!(parameter(&asks[2].request.url, "query"), selected);
     let failed = "http_requests_total{app=\"shop\",code=~\"5..\",rollouts_pod_template_hash=~\"6d5f7c9b8|7cd4b9f6d\"}[360s]";
-    assert_eq!(parameter(&asks[1].request.url, "query"), failed);
-    assert_eq!(parameter(&asks[1].request.url, "time"), format!("{}.000", NOON + 60));
+    assert_eq!(parameter(&asks[3].request.url, "query"), failed);
+    assert_eq!(parameter(&asks[3].request.url, "time"), format!("{}.000", NOON + 60));
     assert_eq!(asks[0].provider, "Prometheus http://prometheus:9090");
 }
 
@@ -164,7 +181,7 @@ fn after_an_absence_of_the_controller_ten_windows_are_judged_per_look_and_an_hou
     stage.tick(|_| panic!("no window has passed"));
     stage.pass(30 * 60);
     let asked = stage.due().len();
-    assert_eq!(asked, 20, "ten windows, two questions each");
+    assert_eq!(asked, 22, "the history once, and ten windows, two questions each");
     let plan = stage.tick(|ask| counters.answer(ask));
     assert!(plan.wake.unwrap() < stage.now, "the others come at once");
     stage.tick(|ask| counters.answer(ask));
@@ -172,7 +189,7 @@ fn after_an_absence_of_the_controller_ten_windows_are_judged_per_look_and_an_hou
     assert_eq!(stage.result("error-rate").count, 29);
     stage.pass(5 * 3600);
     let first = match stage.due()[0].part {
-        Part::Requests(window) => window * 60,
+        Part::Window(window, _) => window * 60,
         other => panic!("{other:?}"),
     };
     assert_eq!(stage.now.as_second() - first, 3600);
@@ -324,8 +341,9 @@ fn half_an_answer_leaves_the_window_for_the_next_look() {
     let counters = traffic(|_| 0.005);
     let mut stage = stage(json!({}));
     stage.tick(|_| panic!("no window has passed"));
-    let errors_down =
-        |ask: &Ask| if matches!(ask.part, Part::Errors(_)) { down() } else { counters.answer(ask) };
+    let errors_down = |ask: &Ask| {
+        if matches!(ask.part, Part::Window(_, Of::Events)) { down() } else { counters.answer(ask) }
+    };
     stage.pass(75).tick(errors_down);
     assert_eq!(stage.result("error-rate").count, 0);
     stage.pass(10).tick(|ask| counters.answer(ask));
@@ -342,7 +360,7 @@ fn a_verdict_is_recomputed_bit_for_bit_from_the_status() {
         assert!(replayed.same);
         let stored: Vec<&str> =
             stage.result("error-rate").measurements.iter().map(|one| one.message.as_str()).collect();
-        let reasons: Vec<&str> = replayed.looks.iter().map(|look| look.reason.as_str()).collect();
+        let reasons: Vec<&str> = replayed.looks.iter().map(|look| look.reasons.as_str()).collect();
         assert_eq!(reasons, stored);
     }
     let forged = stage.run.status.as_mut().unwrap().metric_results[0].measurements[3]
@@ -421,7 +439,8 @@ fn answers_that_are_no_counters_hold() {
     assert!(message.contains("Prometheus did not answer a range of samples"), "{message}");
 
     let more: fn(&Ask) -> Answer = |ask| {
-        let counters = if matches!(ask.part, Part::Errors(_)) { traffic(|_| 1.0) } else { traffic(|_| 0.0) };
+        let counters =
+            if matches!(ask.part, Part::Window(_, Of::Events)) { traffic(|_| 1.0) } else { traffic(|_| 0.0) };
         counters.answer(ask)
     };
     let mut stage = stage(json!({}));

@@ -4,5 +4,6 @@ mod comparison;
 mod hold;
 mod law;
 mod life;
+mod measures;
 mod secret;
 mod stage;

@@ -17,6 +17,8 @@ pub(crate) struct Stage {
     pub(crate) now: Timestamp,
     pub(crate) secrets: Secrets,
     pub(crate) profiles: Profiles,
+    /// Weight of the canary in the Rollout.
+    pub(crate) weight: Option<i32>,
     /// Reasons of all events so far.
     pub(crate) events: Vec<String>,
 }
@@ -36,6 +38,7 @@ impl Stage {
             now: at("2026-03-01T12:00:00Z"),
             secrets: Secrets::new(),
             profiles: Profiles::new(),
+            weight: None,
             events: Vec::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Stage {
             secrets: &self.secrets,
             profiles: &self.profiles,
             default_prometheus: Some(PROMETHEUS),
+            weight: self.weight,
         }
     }
 
@@ -188,27 +192,63 @@ impl Counters {
         self
     }
 
-    /// The answer of a Prometheus that holds these counters, to the questions of a comparison.
+    /// The answer of a Prometheus that holds these counters, to the questions of a comparison of error rates.
     pub(crate) fn answer(&self, ask: &Ask) -> Answer {
-        let query = parameter(&ask.request.url, "query");
-        let end: f64 = parameter(&ask.request.url, "time").parse().unwrap();
-        let range: f64 = query.rsplit_once('[').unwrap().1.trim_end_matches("s]").parse().unwrap();
-        let errors = query.contains("code=~");
+        let question = Question::of(ask);
+        let errors = question.query.contains("code=~");
         let result: Vec<Value> = self
             .series
             .iter()
-            .filter(|((revision, _, code), _)| query.contains(revision.as_str()) && (!errors || code == "500"))
+            .filter(|((revision, _, code), _)| {
+                question.query.contains(revision.as_str()) && (!errors || code == "500")
+            })
             .filter_map(|((revision, pod, code), samples)| {
-                let values: Vec<Value> = samples
-                    .iter()
-                    .filter(|(second, _)| *second as f64 > end - range && *second as f64 <= end)
-                    .map(|(second, value)| json!([*second as f64, value.to_string()]))
-                    .collect();
                 let labels = json!({"__name__": "http_requests_total", "rollouts_pod_template_hash": revision, "pod": pod, "code": code});
-                (!values.is_empty()).then(|| json!({"metric": labels, "values": values}))
+                question.matrix(&labels, samples)
             })
             .collect();
         success(&json!({"status": "success", "data": {"resultType": "matrix", "result": result}}))
+    }
+}
+
+/// A question about counters: the raw samples of a range, or values at every multiple of a step.
+pub(crate) struct Question {
+    pub(crate) query: String,
+    end: f64,
+    range: f64,
+    step: Option<f64>,
+}
+
+impl Question {
+    pub(crate) fn of(ask: &Ask) -> Self {
+        let query = parameter(&ask.request.url, "query");
+        let end: f64 = parameter(&ask.request.url, "time").parse().unwrap();
+        let window = query.rsplit_once('[').unwrap().1.trim_end_matches(']').to_owned();
+        let (range, step) =
+            window.split_once(':').map_or((window.as_str(), None), |(range, step)| (range, Some(step)));
+        let seconds = |text: &str| text.trim_end_matches('s').parse::<f64>().unwrap();
+        Self { end, range: seconds(range), step: step.map(seconds), query }
+    }
+
+    /// One series of the answer; `None` when it has no sample in the range.
+    pub(crate) fn matrix(&self, labels: &Value, samples: &[(i64, f64)]) -> Option<Value> {
+        let first = self.end - self.range;
+        let at = |second: f64| {
+            let newest = samples.iter().rev().find(|(at, _)| *at as f64 <= second)?;
+            (second - (newest.0 as f64) < 300.0).then_some(newest.1)
+        };
+        let values: Vec<Value> = match self.step {
+            None => samples
+                .iter()
+                .filter(|(second, _)| *second as f64 > first && *second as f64 <= self.end)
+                .map(|(second, value)| json!([*second as f64, value.to_string()]))
+                .collect(),
+            Some(step) => (1..=(self.range / step) as i64)
+                .map(|number| (first / step).floor() * step + number as f64 * step)
+                .filter_map(|second| Some(json!([second, at(second)?.to_string()])))
+                .collect(),
+        };
+        (!values.is_empty()).then(|| json!({"metric": labels, "values": values}))
     }
 }
 

@@ -51,7 +51,14 @@ pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> 
 }
 
 fn refusal(metric: &Metric) -> Option<String> {
-    let arms = Arms { canary: "canary".to_owned(), stable: "stable".to_owned() };
+    let name = |name: &str| Some(name.to_owned());
+    let arms = Arms {
+        canary: "canary".to_owned(),
+        stable: "stable".to_owned(),
+        canary_service: name("canary"),
+        stable_service: name("stable"),
+        namespace: name("default"),
+    };
     match validate::metrics(std::slice::from_ref(metric), Some(&arms), Some(ADDRESS)) {
         Ok(()) => None,
         Err(validate::Invalid::Metric { why, .. }) => Some(why),

@@ -154,8 +154,17 @@ fn spec(facts: &Facts, memory: &Memory, analysis: &RolloutAnalysis) -> Result<An
             Some(Seen::Absent) | None => Err("not found".to_owned()),
         }
     })?;
-    spec.arms = Some(Arms { canary: facts.current_hash.clone(), stable: memory.stable().to_owned() });
+    spec.arms = Some(arms(facts, memory));
     Ok(spec)
+}
+
+/// The two revisions of comparisons; with their Services, where traffic is told apart by Services.
+fn arms(facts: &Facts, memory: &Memory) -> Arms {
+    let services = facts.canary.canary_service.clone().zip(facts.canary.stable_service.clone());
+    let namespace = services.is_some().then(|| facts.namespace().to_owned());
+    let (canary_service, stable_service) = services.unzip();
+    let (canary, stable) = (facts.current_hash.clone(), memory.stable().to_owned());
+    Arms { canary, stable, canary_service, stable_service, namespace }
 }
 
 fn resolve(facts: &Facts, memory: &Memory, arg: &AnalysisRunArgument) -> Result<Argument, String> {

@@ -16,6 +16,35 @@ pub struct Series {
     pub samples: Vec<(f64, f64)>,
 }
 
+/// Samples of one native histogram, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Native {
+    /// Labels, with `__name__`.
+    pub labels: BTreeMap<String, String>,
+    /// Seconds since 1970, and the buckets that are not empty.
+    pub samples: Vec<(f64, Vec<NativeBucket>)>,
+}
+
+/// One bucket of a native histogram; its count is not cumulative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NativeBucket {
+    /// Lower bound.
+    pub left: f64,
+    /// Upper bound.
+    pub right: f64,
+    /// Observations.
+    pub count: f64,
+}
+
+/// Histograms as Prometheus has them: classic buckets as counters with `le`, and native ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histograms {
+    /// Classic buckets.
+    pub series: Vec<Series>,
+    /// Native histograms.
+    pub native: Vec<Native>,
+}
+
 /// The numbers of an instant or range query: a scalar as one number, a vector or matrix as a list (a matrix series by
 /// series). An empty vector is an empty list, which is not a success by itself.
 pub(super) fn values(response: &Response) -> Reply {
@@ -43,9 +72,44 @@ pub fn series(response: &Response) -> Result<(Vec<Series>, BTreeMap<String, Stri
     let notes = answer.notes();
     match answer.result()? {
         Data::Matrix(series) => Ok((series, notes)),
-        Data::Scalar(_) | Data::Vector(_) => {
-            Err(Reply::Malformed("Prometheus did not answer a range of samples".to_owned()))
+        Data::Scalar(_) | Data::Vector(_) => Err(not_a_range()),
+    }
+}
+
+/// The histograms of a query that selects a range, with the warnings of Prometheus.
+///
+/// # Errors
+/// The [`Reply`] that says what came instead.
+pub fn histograms(response: &Response) -> Result<(Histograms, BTreeMap<String, String>), Reply> {
+    let answer = read(response)?;
+    let notes = answer.notes();
+    let mut all = Histograms::default();
+    for mut point in answer.points()? {
+        let sampled = std::mem::take(&mut point.histograms);
+        if !sampled.is_empty() {
+            let samples = sampled.into_iter().map(|(at, sample)| Ok((at, sample.buckets()?)));
+            let samples = samples.collect::<Result<_, Reply>>()?;
+            all.native.push(Native { labels: point.metric.clone(), samples });
         }
+        if !point.values.is_empty() {
+            all.series.push(point.series()?);
+        }
+    }
+    Ok((all, notes))
+}
+
+#[derive(Deserialize)]
+struct NativeSample {
+    #[serde(default)]
+    buckets: Vec<(u8, String, String, String)>,
+}
+
+impl NativeSample {
+    fn buckets(self) -> Result<Vec<NativeBucket>, Reply> {
+        let bucket = |(_, left, right, count): (u8, String, String, String)| {
+            Ok(NativeBucket { left: number(&left)?, right: number(&right)?, count: number(&count)? })
+        };
+        self.buckets.into_iter().map(bucket).collect()
     }
 }
 
@@ -79,7 +143,7 @@ struct Point {
     values: Vec<(f64, String)>,
     histogram: Option<Value>,
     #[serde(default)]
-    histograms: Vec<Value>,
+    histograms: Vec<(f64, NativeSample)>,
 }
 
 enum Data {
@@ -112,6 +176,13 @@ impl Body {
         }
         let quoted: Vec<String> = self.warnings.iter().map(|warning| format!("\"{warning}\"")).collect();
         BTreeMap::from([("warnings".to_owned(), quoted.join(", "))])
+    }
+
+    /// What a query of a range gave, not read any further.
+    fn points(self) -> Result<Vec<Point>, Reply> {
+        let data = self.data.filter(|data| data.kind == "matrix").ok_or_else(not_a_range)?;
+        serde_json::from_value(data.result)
+            .map_err(|error| Reply::Malformed(format!("the matrix cannot be read: {error}")))
     }
 
     fn result(self) -> Result<Data, Reply> {
@@ -150,6 +221,10 @@ impl Point {
         let samples = value.into_iter().chain(values).map(|(time, text)| Ok((time, number(&text)?)));
         Ok(Series { labels: metric, samples: samples.collect::<Result<_, Reply>>()? })
     }
+}
+
+fn not_a_range() -> Reply {
+    Reply::Malformed("Prometheus did not answer a range of samples".to_owned())
 }
 
 fn number(text: &str) -> Result<f64, Reply> {
