@@ -263,3 +263,24 @@ func TestOnlyTheFirstFailuresAreKept(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestTheLoadSendsItsHeaderAndSaysWhenEachVersionWasAskedLast(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(versionHeader, r.Header.Get("X-User"))
+	}))
+	defer server.Close()
+	count := newTally(time.Now())
+	for _, user := range []string{"ada", "eve", "ada"} {
+		g := newGenerator(plan{url: server.URL, header: "X-User: " + user, timeout: time.Second, concurrency: 1}, count)
+		count.record(g.ask())
+	}
+	c := count.snapshot(0).Counts
+	if c.Versions["ada"] != 2 || c.Versions["eve"] != 1 || !c.LastSent["ada"].After(c.LastSent["eve"]) {
+		t.Errorf("%+v", c)
+	}
+	late := outcome{version: "eve", began: time.Now().Add(-time.Hour)}
+	count.record(late)
+	if last := count.snapshot(0).Counts.LastSent["eve"]; !last.Equal(c.LastSent["eve"]) {
+		t.Errorf("an earlier request that ended later counts: %v", last)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 // plan is what the load generator is asked to do.
 type plan struct {
 	url, host      string
+	header         string // "name: value", sent with each request
 	rps, keepAlive float64
 	duration       time.Duration // 0: until SIGTERM, at most longest
 	timeout        time.Duration
@@ -58,6 +60,7 @@ func readPlan(args []string) (plan, error) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	flags.StringVar(&p.url, "url", "", "where to send GET requests")
 	flags.StringVar(&p.host, "host", "", "Host header; empty: that of the URL")
+	flags.StringVar(&p.header, "header", "", "`name: value` to send with each request")
 	flags.Float64Var(&p.rps, "rps", 100, "requests started each second, whatever the answers do")
 	flags.Float64Var(&p.keepAlive, "keep-alive", 0.8, "share of requests on kept connections, 0 to 1; the rest open one each")
 	flags.DurationVar(&p.duration, "duration", longest, "how long; ends earlier on SIGTERM or SIGINT")
@@ -69,6 +72,8 @@ func readPlan(args []string) (plan, error) {
 	switch {
 	case p.url == "":
 		return p, fmt.Errorf("--url is needed")
+	case p.header != "" && !strings.Contains(p.header, ": "):
+		return p, fmt.Errorf("--header %q: write it as name: value", p.header)
 	case p.rps <= 0 || p.rps > 20_000:
 		return p, fmt.Errorf("--rps %g: more than 0, at most 20000", p.rps)
 	case !(p.keepAlive >= 0 && p.keepAlive <= 1):
@@ -150,6 +155,9 @@ func (g *generator) ask() outcome {
 		return outcome{failure: err.Error()}
 	}
 	request.Host = g.host
+	if name, value, found := strings.Cut(g.header, ": "); found {
+		request.Header.Set(name, value)
+	}
 	client := g.fresh
 	if rand.Float64() < g.keepAlive {
 		client = g.kept
@@ -161,7 +169,7 @@ func (g *generator) ask() outcome {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-	o := outcome{version: response.Header.Get(versionHeader), took: time.Since(began), resent: connections > 1}
+	o := outcome{version: response.Header.Get(versionHeader), began: began, took: time.Since(began), resent: connections > 1}
 	switch {
 	case err != nil:
 		o.failure = "reading the answer: " + err.Error()

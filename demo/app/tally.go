@@ -11,6 +11,7 @@ import (
 // outcome is what came of one request. At most one of injected and failure is set.
 type outcome struct {
 	version  string
+	began    time.Time
 	injected bool
 	failure  string
 	resent   bool
@@ -38,6 +39,8 @@ type counts struct {
 	Unsent   uint64            `json:"unsent"` // due, but too many were in flight
 	Resent   uint64            `json:"resent"` // answered only after the client opened a second connection
 	Versions map[string]uint64 `json:"versions"`
+	// When the latest request that a version answered was sent: how late traffic left it.
+	LastSent map[string]time.Time `json:"lastSent"`
 }
 
 type failure struct {
@@ -66,7 +69,7 @@ type snapshot struct {
 }
 
 func newTally(began time.Time) *tally {
-	return &tally{began: began, total: counts{Versions: map[string]uint64{}}, failures: []failure{}, latency: newHistogram()}
+	return &tally{began: began, total: counts{Versions: map[string]uint64{}, LastSent: map[string]time.Time{}}, failures: []failure{}, latency: newHistogram()}
 }
 
 func (t *tally) unsent() {
@@ -87,6 +90,9 @@ func (t *tally) record(o outcome) {
 	}
 	if o.version != "" {
 		t.total.Versions[o.version]++
+		if o.began.After(t.total.LastSent[o.version]) {
+			t.total.LastSent[o.version] = o.began
+		}
 		s.Versions[o.version]++
 	}
 	switch {
@@ -135,6 +141,7 @@ func (t *tally) snapshot(last int) snapshot {
 	}
 	// Deep copies: the answer is encoded after the lock is given back.
 	s.Counts.Versions = clone(t.total.Versions)
+	s.Counts.LastSent = clone(t.total.LastSent)
 	for _, one := range t.seconds[from:] {
 		one.Versions = clone(one.Versions)
 		s.Seconds = append(s.Seconds, one)
@@ -142,8 +149,8 @@ func (t *tally) snapshot(last int) snapshot {
 	return s
 }
 
-func clone(m map[string]uint64) map[string]uint64 {
-	c := make(map[string]uint64, len(m))
+func clone[V any](m map[string]V) map[string]V {
+	c := make(map[string]V, len(m))
 	for k, v := range m {
 		c[k] = v
 	}

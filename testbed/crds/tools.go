@@ -5,6 +5,7 @@
 package crds
 
 import (
+	_ "github.com/traefik/traefik/v3/pkg/ping"
 	_ "istio.io/api/label"
 	_ "sigs.k8s.io/gateway-api/pkg/consts"
 )

@@ -9,6 +9,7 @@ pub mod controller;
 pub mod load;
 pub mod manifest;
 pub mod scene;
+pub mod way;
 
 pub use cluster::Cluster;
 pub use controller::Controller;

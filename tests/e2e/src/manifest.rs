@@ -95,6 +95,31 @@ spec:
     )
 }
 
+/// An IngressRoute of Traefik to a TraefikService between the two Services, for `NAMESPACE.example`.
+pub fn traefik_service(namespace: &str) -> String {
+    format!(
+        r#"apiVersion: traefik.io/v1alpha1
+kind: TraefikService
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  weighted:
+    services:
+    - {{name: shop-stable, kind: Service, port: 80, weight: 100}}
+    - {{name: shop-canary, kind: Service, port: 80, weight: 0}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  entryPoints: [web]
+  routes:
+  - match: Host(`{namespace}.example`)
+    kind: Rule
+    services: [{{name: shop, kind: TraefikService}}]
+"#
+    )
+}
+
 /// An Istio VirtualService between the two Services.
 pub fn virtual_service(namespace: &str) -> String {
     format!(
@@ -112,4 +137,62 @@ spec:
       weight: 0
 "#
     )
+}
+
+/// A Gateway of the testbed's Istio, a VirtualService for `NAMESPACE.example` with these destinations, and more.
+fn istio(namespace: &str, stable: &str, canary: &str, more: &str) -> String {
+    format!(
+        r#"apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers:
+  - port: {{number: 8081, name: http, protocol: HTTP}}
+    hosts: [{namespace}.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  hosts: [{namespace}.example]
+  gateways: [web]
+  http:
+  - name: primary
+    route:
+    - destination: {stable}
+      weight: 100
+    - destination: {canary}
+      weight: 0
+{more}"#
+    )
+}
+
+/// A VirtualService between the two Services, behind Istio's gateway.
+pub fn istio_hosts(namespace: &str) -> String {
+    istio(namespace, "{host: shop-stable}", "{host: shop-canary}", "")
+}
+
+/// A VirtualService between two subsets of one Service, behind Istio's gateway.
+pub fn istio_subsets(namespace: &str) -> String {
+    let more = format!(
+        r#"---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  host: shop
+  subsets:
+  - {{name: stable, labels: {{app: shop}}}}
+  - {{name: canary, labels: {{app: shop}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: shop, namespace: {namespace}}}
+spec:
+  selector: {{app: shop}}
+  ports: [{{name: http, port: 80, targetPort: http}}]
+"#
+    );
+    istio(namespace, "{host: shop, subset: stable}", "{host: shop, subset: canary}", &more)
 }

@@ -124,15 +124,17 @@ impl Rollouts {
     }
 }
 
-/// What the split and the service targets of a plan mean for Services and routing objects: every router is rendered.
+/// What the split and the service targets of a plan mean for routing objects and Services: every router is rendered.
+/// Routing objects come first, though any order is safe: a gateway that gathers changes acts at once on the first one and
+/// lets those after it wait (Traefik for 2 s), and on the way back the weight must not wait.
 fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<Write> {
     let (rollout, objects) = (&scene.world.rollout, &scene.objects);
-    let services = plan.services.iter().filter_map(|target| service::render(rollout, target, objects));
-    let mut writes: Vec<_> = services.collect();
+    let mut writes = Vec::new();
     let backends = serin_traffic::backends(rollout, &plan.canary_hash, &plan.stable_hash);
     if let (Some(split), Some(backends)) = (&plan.split, backends) {
         writes.extend(scene.routers.iter().flat_map(|router| router.render(&backends, split, objects)));
     }
+    writes.extend(plan.services.iter().filter_map(|target| service::render(rollout, target, objects)));
     writes
 }
 

@@ -6,5 +6,6 @@ mod events;
 mod failover;
 mod fast;
 mod full;
+mod istio;
 mod takeover;
 mod traffic;

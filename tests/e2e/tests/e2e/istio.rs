@@ -1,0 +1,35 @@
+//! The same traffic through a real Istio: istiod, and Envoy as its gateway; by hosts and by subsets.
+
+use serin_e2e::way::{ISTIO, ISTIO_SUBSETS};
+
+use crate::traffic::{aborts, canary, matched_users, third_version};
+
+#[test]
+fn a_canary_loses_no_request_and_gets_what_is_asked_by_hosts() {
+    canary(ISTIO);
+}
+
+#[test]
+fn a_canary_loses_no_request_and_gets_what_is_asked_by_subsets() {
+    canary(ISTIO_SUBSETS);
+}
+
+#[test]
+fn an_abort_takes_traffic_back_within_two_seconds() {
+    aborts(ISTIO);
+}
+
+#[test]
+fn a_third_version_loses_no_request_by_hosts() {
+    third_version(ISTIO);
+}
+
+#[test]
+fn a_third_version_loses_no_request_by_subsets() {
+    third_version(ISTIO_SUBSETS);
+}
+
+#[test]
+fn matched_users_are_on_the_canary_from_the_step_to_the_abort() {
+    matched_users(ISTIO);
+}
