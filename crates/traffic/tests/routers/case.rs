@@ -173,7 +173,7 @@ pub(crate) fn apply(seen: &mut Objects, write: &Write) -> Result<(), String> {
         Effect::JsonPatch(operations) => operations,
         Effect::Create(content) => return create(seen, &write.object, content),
         Effect::Delete { uid } => return delete(seen, &write.object, uid),
-        Effect::Apply(_) => return Err(format!("routers do not apply: {write:?}")),
+        Effect::Apply(_) | Effect::Evict { .. } => return Err(format!("routers do not do this: {write:?}")),
     };
     let Some(Seen::Fresh(object)) = seen.get_mut(&write.object) else {
         return Err(format!("{} not found", write.object));

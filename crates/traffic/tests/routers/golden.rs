@@ -33,7 +33,7 @@ fn expected(case: &Case) -> String {
             }
             Effect::Create(content) => text.push_str(&format!("    create: {content}\n")),
             Effect::Delete { uid } => text.push_str(&format!("    delete: {{uid: {uid}}}\n")),
-            Effect::Apply(_) => panic!("{}: routers do not apply", case.name),
+            Effect::Apply(_) | Effect::Evict { .. } => panic!("{}: routers do not do this", case.name),
         }
     }
     text
