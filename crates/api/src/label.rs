@@ -18,6 +18,9 @@ pub const DESIRED_REPLICAS: &str = "rollout.argoproj.io/desired-replicas";
 pub const WORKLOAD_GENERATION: &str = "rollout.argoproj.io/workload-generation";
 /// Annotation of ReplicaSets: the ephemeral metadata that was injected, as JSON.
 pub const EPHEMERAL_METADATA: &str = "rollout.argoproj.io/ephemeral-metadata";
+/// Annotation of ReplicaSets: their living pods may not carry yet what was injected; its text is what they may still carry
+/// from before. Serin's own.
+pub const PODS_BEHIND: &str = "serin.dev/pods-behind";
 /// Annotation of Rollouts: book-keeping of notifications.
 pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
 /// Annotation that `kubectl apply` writes.

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
+use crate::{AntiAffinity, CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
 
 mod managed_route;
 mod unsupported;
@@ -171,6 +171,7 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
             "This rollout uses the same service for the stable and canary services, but two different services are required.",
         ));
     }
+    anti_affinity(CANARY, canary.anti_affinity.as_ref(), problems);
     surge(canary, problems);
     routing(canary, problems);
     let most = canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
@@ -189,6 +190,31 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
                 format!("there are {steps} steps, counted from 0; name one of them"),
             ));
         }
+    }
+}
+
+/// Of the anti-affinity of either strategy.
+pub(crate) fn anti_affinity(path: &str, rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
+    let Some(rule) = rule else { return };
+    let path = format!("{path}.antiAffinity");
+    let required = rule.required_during_scheduling_ignored_during_execution.is_some();
+    match &rule.preferred_during_scheduling_ignored_during_execution {
+        Some(preferred) if !required => {
+            if !(1..=100).contains(&preferred.weight) {
+                problems.push(Problem::invalid(
+                    format!("{path}.preferredDuringSchedulingIgnoredDuringExecution.weight"),
+                    preferred.weight,
+                    "AntiAffinity weight must be between 1-100",
+                ));
+            }
+        }
+        None if required => {}
+        _ => problems.push(Problem::invalid(
+            path,
+            rule,
+            "AntiAffinity must have exactly one strategy listed; give requiredDuringSchedulingIgnoredDuringExecution \
+             or preferredDuringSchedulingIgnoredDuringExecution",
+        )),
     }
 }
 

@@ -149,9 +149,14 @@ fn read_set(raw: Raw) -> SetSight {
         min_ready_seconds: count("/spec/minReadySeconds", 0),
         failure: failure(&raw.json),
         deleting: meta.deletion_timestamp.is_some(),
+        observed: meta.generation.is_none_or(|generation| observed(&raw.json) >= generation),
     };
     let template = raw.json.pointer("/spec/template").map(Value::to_string).unwrap_or_default();
     SetSight { owner, set, template: template.into_boxed_str() }
+}
+
+fn observed(set: &Value) -> i64 {
+    set.pointer("/status/observedGeneration").and_then(Value::as_i64).unwrap_or(0)
 }
 
 fn failure(set: &Value) -> Option<(String, String)> {

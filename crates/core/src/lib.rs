@@ -19,10 +19,12 @@
 
 mod analysis;
 pub mod analysis_spec;
+mod anti_affinity;
 mod capacity;
 mod collision;
 mod condition;
 mod dynamic;
+mod ephemeral;
 mod facts;
 mod field_path;
 mod gate;

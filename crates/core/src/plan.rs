@@ -16,7 +16,8 @@ use crate::strategy::{ServiceTarget, Size, canary};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, condition, phase, replica_set, restart, revision, safety, scale, service, traffic, weights,
+    analysis, condition, ephemeral, phase, replica_set, restart, revision, safety, scale, service, traffic,
+    weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -123,6 +124,7 @@ fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Pla
         let sizes = scale::sizes(facts, &mut memory, &mut gates);
         update_sets(facts, &mut memory, &sizes, &mut plan.writes);
         restart::go_on(facts, &mut memory, &sizes, &mut gates, &mut plan.writes);
+        ephemeral::follow(facts, &memory, &mut gates, &mut plan.writes);
     }
     if scope == Scope::Whole {
         plan.writes.extend(analysis::runs(facts, &mut memory, &mut gates));
@@ -158,7 +160,7 @@ fn begin_revision(facts: &Facts, memory: &mut Memory, writes: &mut Vec<Write>) {
         writes.push(Write { object: rollout_key(facts), effect: Effect::JsonPatch(patch) });
     }
     if facts.new.is_none()
-        && let Some(create) = replica_set::create(facts)
+        && let Some(create) = replica_set::create(facts, memory)
     {
         let message = format!("Created ReplicaSet {} (revision {number})", create.object.name);
         memory.journal.wrote(writes.len(), "NewReplicaSetCreated", message);

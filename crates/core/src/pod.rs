@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serin_api::label;
 
+use crate::facts::Facts;
 use crate::restart;
 use crate::seen::Seen;
 use crate::world::{ReplicaSet, World};
@@ -32,8 +34,19 @@ pub struct Pod {
 /// The ReplicaSets whose pods `plan` would look at. Listing pods is work for the API server, so it is done only while
 /// something is to be done with the pods themselves.
 pub fn needed(world: &World) -> Vec<&ReplicaSet> {
+    let restarts = restart::due(world).is_some();
     let sets = world.replica_sets.iter().filter(|set| set.pods.spec > 0 || set.pods.current > 0);
-    sets.filter(|_| restart::due(world).is_some()).collect()
+    sets.filter(|set| restarts || set.annotations.contains_key(label::PODS_BEHIND)).collect()
+}
+
+/// The pods of a ReplicaSet, or why they are not known.
+pub(crate) fn listed<'w>(facts: &Facts<'w>, set: &ReplicaSet) -> Result<&'w [Pod], &'w str> {
+    match facts.world.pods.get(&set.uid) {
+        Some(Seen::Fresh(pods)) => Ok(pods),
+        Some(Seen::Failed(why)) => Err(why),
+        None if set.pods.spec == 0 && set.pods.current == 0 => Ok(&[]),
+        None | Some(Seen::Absent | Seen::Stale(_)) => Err("not done yet"),
+    }
 }
 
 /// Puts listed pods, by the uid of their ReplicaSet, into the World. A list is newer than the counts of a ReplicaSet: pods

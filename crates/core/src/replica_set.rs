@@ -8,15 +8,15 @@ use serin_api::label;
 use crate::facts::Facts;
 use crate::journal::Journal;
 use crate::memory::Memory;
-use crate::revision;
 use crate::seen::ObjectKey;
 use crate::strategy::{Deadline, Size};
 use crate::time::api_time;
 use crate::world::ReplicaSet;
 use crate::write::{Effect, Write};
+use crate::{anti_affinity, ephemeral, revision};
 
 /// Annotations that belong to one object and are not copied from the Rollout to its ReplicaSets.
-const NOT_COPIED: [&str; 7] = [
+const NOT_COPIED: [&str; 9] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     label::REVISION,
     label::REVISION_HISTORY,
@@ -24,6 +24,8 @@ const NOT_COPIED: [&str; 7] = [
     label::WORKLOAD_GENERATION,
     label::NOTIFIED,
     label::SCALE_DOWN_DEADLINE,
+    label::EPHEMERAL_METADATA,
+    label::PODS_BEHIND,
 ];
 
 fn key(facts: &Facts, name: &str) -> ObjectKey {
@@ -31,7 +33,7 @@ fn key(facts: &Facts, name: &str) -> ObjectKey {
 }
 
 /// The ReplicaSet of the current template, without pods: a later plan gives it some.
-pub(crate) fn create(facts: &Facts) -> Option<Write> {
+pub(crate) fn create(facts: &Facts, memory: &Memory) -> Option<Write> {
     let template = facts.rollout.spec.template.as_ref()?.value();
     let selector = facts.rollout.spec.selector.as_ref()?;
     let name = format!("{}-{}", facts.name(), facts.current_hash);
@@ -39,6 +41,13 @@ pub(crate) fn create(facts: &Facts) -> Option<Write> {
     labels.insert(label::POD_TEMPLATE_HASH.to_owned(), facts.current_hash.clone());
     let mut template = template.clone();
     set_path(&mut template, &["metadata", "labels", label::POD_TEMPLATE_HASH], json!(facts.current_hash));
+    let mut annotations = annotations(facts, revision::number(facts));
+    if let Some(injected) = ephemeral::inject(facts, memory, &mut template) {
+        annotations.insert(label::EPHEMERAL_METADATA.to_owned(), injected);
+    }
+    if let Some(affinity) = anti_affinity::wanted(facts, memory, &template) {
+        set_path(&mut template, &["spec", "affinity"], affinity);
+    }
     let mut selector = serde_json::to_value(selector).unwrap_or_default();
     set_path(&mut selector, &["matchLabels", label::POD_TEMPLATE_HASH], json!(facts.current_hash));
     let object = json!({
@@ -48,7 +57,7 @@ pub(crate) fn create(facts: &Facts) -> Option<Write> {
             "name": name,
             "namespace": facts.namespace(),
             "labels": labels,
-            "annotations": annotations(facts, revision::number(facts)),
+            "annotations": annotations,
             "ownerReferences": [owner_reference(facts)],
         },
         "spec": {
@@ -94,7 +103,7 @@ fn string_map(value: Option<&Value>) -> BTreeMap<String, String> {
 }
 
 /// Sets a value below nested objects, making those that are missing.
-fn set_path(value: &mut Value, path: &[&str], leaf: Value) {
+pub(crate) fn set_path(value: &mut Value, path: &[&str], leaf: Value) {
     let Some((first, rest)) = path.split_first() else {
         *value = leaf;
         return;
@@ -117,9 +126,15 @@ pub(crate) fn updates(
 ) {
     for set in facts.replica_sets() {
         let wanted = sizes.iter().find(|size| size.uid == set.uid);
-        let changes = annotation_changes(facts, memory, set, wanted);
+        let mut changes = annotation_changes(facts, memory, set, wanted);
+        let role = ephemeral::change(facts, memory, set);
+        changes.extend(role.annotations.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        let mut template = role.template;
+        if is_current(facts, set) {
+            template.extend(anti_affinity::operation(facts, memory, &set.template));
+        }
         let replicas = wanted.map_or(set.pods.spec, |size| size.replicas);
-        let Some(write) = update(facts, set, replicas, &changes) else {
+        let Some(write) = update(facts, set, replicas, (&changes, template)) else {
             continue;
         };
         if replicas != set.pods.spec {
@@ -183,7 +198,12 @@ fn history(set: &ReplicaSet) -> String {
     }
 }
 
-fn update(facts: &Facts, set: &ReplicaSet, replicas: i32, changes: &Changes) -> Option<Write> {
+fn update(
+    facts: &Facts,
+    set: &ReplicaSet,
+    replicas: i32,
+    (changes, template): (&Changes, Vec<Value>),
+) -> Option<Write> {
     let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": set.uid})];
     let guards = patch.len();
     if replicas != set.pods.spec {
@@ -209,6 +229,7 @@ fn update(facts: &Facts, set: &ReplicaSet, replicas: i32, changes: &Changes) -> 
             None => patch.push(json!({"op": "remove", "path": path})),
         }
     }
+    patch.extend(template);
     (patch.len() > guards).then(|| Write { object: key(facts, &set.name), effect: Effect::JsonPatch(patch) })
 }
 

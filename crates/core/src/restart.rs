@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
-use crate::pod::Pod;
-use crate::seen::{ObjectKey, Seen};
+use crate::pod::{self, Pod};
+use crate::seen::ObjectKey;
 use crate::strategy::Size;
 use crate::time::after;
 use crate::world::{ReplicaSet, World};
@@ -52,7 +52,7 @@ pub(crate) fn go_on(
     }
     let mut old = Vec::new();
     for set in in_order(facts) {
-        match listed(facts, set) {
+        match pod::listed(facts, set) {
             Ok(pods) => old.extend(pods.iter().filter(|pod| pod.created < asked.0)),
             Err(why) => {
                 gates.wait(
@@ -86,15 +86,6 @@ fn in_order<'w>(facts: &Facts<'w>) -> Vec<&'w ReplicaSet> {
     let mut sets: Vec<_> = facts.replica_sets().collect();
     sets.sort_by_key(|set| facts.stable.is_none_or(|stable| stable.uid != set.uid));
     sets
-}
-
-fn listed<'w>(facts: &Facts<'w>, set: &ReplicaSet) -> Result<&'w [Pod], &'w str> {
-    match facts.world.pods.get(&set.uid) {
-        Some(Seen::Fresh(pods)) => Ok(pods),
-        Some(Seen::Failed(why)) => Err(why),
-        None if set.pods.spec == 0 && set.pods.current == 0 => Ok(&[]),
-        None | Some(Seen::Absent | Seen::Stale(_)) => Err("not done yet"),
-    }
 }
 
 /// The pods that may go now. Those that do not serve anyway cost nothing; of the others as many as may be unavailable, at

@@ -53,10 +53,12 @@ fn encode(hash: u32) -> String {
 pub(crate) fn same(wanted: &Value, found: &Value, injected: Option<&str>) -> bool {
     let mut found = found.clone();
     remove_label(&mut found, label::POD_TEMPLATE_HASH);
-    if let Some(injected) = injected.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-        remove_injected(&mut found, &injected);
-    }
     let mut wanted = wanted.clone();
+    if let Some(injected) = injected.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+        // An injected value may cover one of the template: then neither says anything.
+        remove_injected(&mut found, &injected);
+        remove_injected(&mut wanted, &injected);
+    }
     remove_label(&mut wanted, label::POD_TEMPLATE_HASH);
     for template in [&mut wanted, &mut found] {
         remove_anti_affinity(template);
@@ -94,7 +96,7 @@ fn remove_injected(template: &mut Value, injected: &Value) {
 }
 
 /// Anti-affinity between revisions is injected with the hash of stable, which is not part of what the user wrote.
-fn remove_anti_affinity(template: &mut Value) {
+pub(crate) fn remove_anti_affinity(template: &mut Value) {
     let names_hash = |term: &Value| {
         let expressions = term.pointer("/labelSelector/matchExpressions").and_then(Value::as_array);
         expressions

@@ -63,6 +63,9 @@ pub struct ReplicaSet {
     pub failure: Option<(String, String)>,
     /// Being deleted.
     pub deleting: bool,
+    /// Its controller has seen its spec as it is now.
+    #[serde(default)]
+    pub observed: bool,
 }
 
 impl ReplicaSet {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, label};
+use serin_core::pod::Pod;
 use serin_core::replica::Pods;
 use serin_core::seen::Seen;
 use serin_core::world::{AnalysisRun, ReplicaSet, World};
@@ -86,6 +87,7 @@ fn created_set(object: &Value, now: Timestamp, number: u64) -> ReplicaSet {
         min_ready_seconds: count("/spec/minReadySeconds"),
         failure: None,
         deleting: false,
+        observed: true,
     }
 }
 
@@ -93,7 +95,7 @@ fn whole_seconds(moment: Timestamp) -> Timestamp {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
 
-fn strings(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {
+pub(crate) fn strings(value: Option<&Value>) -> std::collections::BTreeMap<String, String> {
     let entries = value.and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
@@ -125,7 +127,9 @@ pub(crate) fn defaulted(mut template: Value) -> Value {
 fn patch_set(set: &mut ReplicaSet, operations: &[Value]) -> Result<(), Refusal> {
     let mut object = json!({
         "metadata": {"uid": set.uid},
-        "spec": {"replicas": set.pods.spec, "minReadySeconds": set.min_ready_seconds},
+        "spec": {
+            "replicas": set.pods.spec, "minReadySeconds": set.min_ready_seconds, "template": set.template,
+        },
         "status": {},
     });
     if !set.annotations.is_empty() {
@@ -137,6 +141,7 @@ fn patch_set(set: &mut ReplicaSet, operations: &[Value]) -> Result<(), Refusal> 
     json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
     let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
     set.pods.spec = i32::try_from(number("/spec/replicas")).unwrap_or(0);
+    set.template = object["spec"]["template"].clone();
     set.min_ready_seconds = i32::try_from(number("/spec/minReadySeconds")).unwrap_or(0);
     set.annotations = strings(object.pointer("/metadata/annotations"));
     Ok(())
@@ -179,14 +184,37 @@ fn analysis_run(world: &mut World, write: &Write, number: u64) -> Result<(), Ref
 }
 
 fn pod(world: &mut World, write: &Write) -> Result<(), Refusal> {
-    let Effect::Evict { uid } = &write.effect else {
-        return Err(Refusal::Precondition("a pod is only evicted".to_owned()));
-    };
-    for seen in world.pods.values_mut() {
-        if let Seen::Fresh(pods) = seen {
-            pods.retain(|pod| pod.uid != *uid);
+    let lists = world.pods.values_mut().filter_map(|seen| match seen {
+        Seen::Fresh(pods) => Some(pods),
+        _ => None,
+    });
+    match &write.effect {
+        Effect::Evict { uid } => {
+            lists.for_each(|pods| pods.retain(|pod| pod.uid != *uid));
+            Ok(())
+        }
+        Effect::JsonPatch(operations) => {
+            let found = lists.flatten().find(|pod| pod.name == write.object.name);
+            patch_pod(found.ok_or(Refusal::Missing)?, operations)
+        }
+        _ => Err(Refusal::Precondition("a pod is only evicted or patched".to_owned())),
+    }
+}
+
+/// Does a JSON patch of the labels and annotations of a pod; a map without entries is not there.
+///
+/// # Errors
+/// Which precondition does not hold, or which path is not there.
+pub(crate) fn patch_pod(pod: &mut Pod, operations: &[Value]) -> Result<(), Refusal> {
+    let mut object = json!({"metadata": {"uid": pod.uid}});
+    for (part, entries) in [("labels", &pod.labels), ("annotations", &pod.annotations)] {
+        if !entries.is_empty() {
+            object["metadata"][part] = json!(entries);
         }
     }
+    json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
+    pod.labels = strings(object.pointer("/metadata/labels"));
+    pod.annotations = strings(object.pointer("/metadata/annotations"));
     Ok(())
 }
 

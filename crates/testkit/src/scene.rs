@@ -12,7 +12,7 @@ use serin_core::split::{Effective, Split, Weight};
 use serin_core::world::{AnalysisRun, ReplicaSet, RouterReport, Service, Template, World};
 use serin_core::{Plan, plan};
 
-use crate::api_server::{self, defaulted};
+use crate::api_server::{self, defaulted, strings};
 
 /// When every scene begins.
 pub const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -333,8 +333,15 @@ impl Scene {
             while pods.len() < spec {
                 self.number += 1;
                 let name = format!("{uid}-{}", self.number);
-                let created = self.world.now;
-                pods.push(Pod { uid: name.clone(), name, created, ready: self.prompt, ..Pod::default() });
+                pods.push(Pod {
+                    uid: name.clone(),
+                    name,
+                    created: self.world.now,
+                    ready: self.prompt,
+                    labels: strings(set.and_then(|set| set.template.pointer("/metadata/labels"))),
+                    annotations: strings(set.and_then(|set| set.template.pointer("/metadata/annotations"))),
+                    ..Pod::default()
+                });
             }
         }
     }
@@ -350,6 +357,7 @@ impl Scene {
                 && before.replica_sets == self.world.replica_sets
                 && before.services == self.world.services
                 && before.routers == self.world.routers
+                && before.pods == self.world.pods
                 && before.analysis_runs == self.world.analysis_runs;
             if quiet {
                 return (self, plans);
@@ -393,6 +401,7 @@ fn set<'w>(world: &'w mut World, version: &str) -> &'w mut ReplicaSet {
         min_ready_seconds: 0,
         failure: None,
         deleting: false,
+        observed: true,
     });
     let last = world.replica_sets.len() - 1;
     &mut world.replica_sets[last]

@@ -30,14 +30,6 @@ pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
 
 fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.{field}");
-    refuse(
-        problems,
-        at("antiAffinity"),
-        canary.anti_affinity.is_some(),
-        "put the affinity into the pod template",
-    );
-    refuse(problems, at("canaryMetadata"), canary.canary_metadata.is_some(), "remove it");
-    refuse(problems, at("stableMetadata"), canary.stable_metadata.is_some(), "remove it");
     refuse(problems, at("pingPong"), canary.ping_pong.is_some(), "use canaryService and stableService");
     let threshold = canary.replica_progress_threshold.as_ref();
     if let Some(threshold) =

@@ -118,7 +118,8 @@ impl Rollouts {
     }
 
     pub(super) fn mark(&self, name: &Name, write: &Write, reach: Option<&Reach>) {
-        if let Some(reach) = reach {
+        // No cache shows pods: they are read when they are needed.
+        if let Some(reach) = reach.filter(|_| write.object.kind != "Pod") {
             self.marks.note(name, write.object.clone(), reach.clone(), Instant::now());
         }
     }

@@ -16,6 +16,7 @@ mod law;
 mod replica_math;
 mod restart;
 mod revision;
+mod role;
 mod route;
 mod service;
 mod status;

@@ -45,8 +45,30 @@ fn healthy(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
     if asked.is_some() && asked != status.restarted_at {
         complain(format!("the restart of {asked:?} is not complete: {:?}", status.restarted_at));
     }
+    carry_their_role(cluster, &stable, complain);
     only(cluster, &stable, complain);
     carried_by(cluster, &stable, complain);
+}
+
+/// Pods carry the labels of their template, and the role that the Rollout names for stable.
+fn carry_their_role(cluster: &Cluster, stable: &str, complain: &mut impl FnMut(String)) {
+    let canary =
+        cluster.truth.world.rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let metadata = canary.and_then(|canary| canary.stable_metadata.as_ref());
+    let role = metadata.and_then(|metadata| metadata.labels.as_ref()).and_then(|labels| labels.get("role"));
+    for set in &cluster.truth.world.replica_sets {
+        let wanted = cluster.labels_of_template(&set.uid);
+        let pods = cluster.truth.pods.get(&set.uid).into_iter().flatten();
+        for pod in pods.filter(|pod| pod.labels != wanted) {
+            complain(format!(
+                "pod {} of {} carries {:?} instead of {wanted:?}",
+                pod.number, set.name, pod.labels
+            ));
+        }
+        if set.hash == stable && wanted.get("role") != role {
+            complain(format!("{} has the role {:?} instead of {role:?}", set.name, wanted.get("role")));
+        }
+    }
 }
 
 /// No other revision has pods.

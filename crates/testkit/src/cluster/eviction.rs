@@ -1,4 +1,4 @@
-//! Plays restarts: pods as a list shows them, disruption budgets, and the law that evictions leave enough pods.
+//! Plays what is done to single pods: lists, evictions with disruption budgets, and patches of their labels.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use serin_core::world::{World, WriteRefusal};
 use serin_core::write::{Effect, Write};
 
 use super::{Cluster, Event};
+use crate::api_server::patch_pod;
 use crate::scene::BEGINNING;
 
 impl Cluster {
@@ -44,8 +45,24 @@ impl Cluster {
         .collect()
     }
 
+    /// Writes to pods: evictions, and patches.
+    pub(super) fn write_pod(&mut self, write: &Write) {
+        let Effect::JsonPatch(operations) = &write.effect else { return self.evict(write) };
+        let Some((uid, _)) = write.object.name.rsplit_once('-') else { return };
+        let found = self.pods_of(uid).into_iter().find(|pod| pod.name == write.object.name);
+        let Some(mut found) = found else { return };
+        if let Err(refusal) = patch_pod(&mut found, operations) {
+            return self.violation(format!("a patch of pod {} is refused: {refusal:?}", write.object.name));
+        }
+        let pods = self.truth.pods.get_mut(uid).into_iter().flatten();
+        for pod in pods.filter(|pod| found.name == format!("{uid}-{}", pod.number)) {
+            pod.labels.clone_from(&found.labels);
+        }
+        self.think_soon(100);
+    }
+
     /// The eviction subresource: a budget may say no; gone already is success.
-    pub(super) fn evict(&mut self, write: &Write) {
+    fn evict(&mut self, write: &Write) {
         let Some((uid, number)) = write.object.name.rsplit_once('-') else { return };
         if self.chance.chance(self.faults(20)) {
             let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
@@ -74,9 +91,4 @@ impl Cluster {
             self.violation(format!("{evicted} available pods are evicted at once, at most {most} may be"));
         }
     }
-}
-
-/// Whether a write is an eviction.
-pub(super) fn is_eviction(write: &Write) -> bool {
-    matches!(write.effect, Effect::Evict { .. })
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::api_server::strings;
+
 use super::truth::{Key, Kind, Pod};
 use super::{Cluster, Event};
 
@@ -51,7 +53,7 @@ impl Cluster {
     fn add_missing(&mut self, uid: &str, spec: usize, image: &str) {
         while self.truth.pods.get(uid).map_or(0, Vec::len) < spec {
             let number = self.truth.number();
-            let labels = BTreeMap::new();
+            let labels = self.labels_of_template(uid);
             let pod = Pod { number, created: self.now, labels, ready_since: None };
             self.truth.pods.entry(uid.to_owned()).or_default().push(pod);
             if !self.truth.broken.contains(image) {
@@ -59,6 +61,11 @@ impl Cluster {
                 self.at(self.now + takes, Event::PodReady(uid.to_owned(), number));
             }
         }
+    }
+
+    pub(super) fn labels_of_template(&self, uid: &str) -> BTreeMap<String, String> {
+        let set = self.truth.world.replica_sets.iter().find(|set| set.uid == uid);
+        set.map(|set| strings(set.template.pointer("/metadata/labels"))).unwrap_or_default()
     }
 
     /// A pod answers its readiness probe.

@@ -3,7 +3,6 @@
 use serin_api::RolloutStatus;
 use serin_core::write::Write;
 
-use super::eviction::is_eviction;
 use super::process::{Act, Mark};
 use super::traffic::Turn;
 use super::truth::{Key, Kind};
@@ -81,7 +80,7 @@ impl Cluster {
                     Some(done) => (key, done),
                 }
             }
-            Act::Write(write) if is_eviction(write) => return self.evict(write),
+            Act::Write(write) if write.object.kind == "Pod" => return self.write_pod(write),
             Act::Write(write) => (self.key_of(write), self.write(write)),
         };
         if done {

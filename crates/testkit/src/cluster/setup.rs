@@ -164,6 +164,10 @@ fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
     if routed {
         routing(chance, traffic, &mut canary);
     }
+    if chance.chance(25) {
+        canary["canaryMetadata"] = json!({"labels": {"role": "canary"}});
+        canary["stableMetadata"] = chance.pick(&[json!({"labels": {"role": "stable"}}), json!(null)]);
+    }
     if chance.chance(15) {
         let threshold = json!({"type": "Percent", "value": chance.pick(&[0, 50, 90])});
         canary["replicaProgressThreshold"] = chance.pick(&[threshold, json!({"type": "Pods", "value": 1})]);
