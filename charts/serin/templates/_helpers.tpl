@@ -56,6 +56,13 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 - apiGroups: [""]
   resources: [services]
   verbs: [list, watch, patch]
+# Workloads that spec.workloadRef names, and the size of those that give up their pods.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch, patch]
+- apiGroups: [""]
+  resources: [podtemplates]
+  verbs: [list, watch]
 # Pods are listed and evicted for spec.restartAt, and patched for canaryMetadata and its like.
 - apiGroups: [""]
   resources: [pods]

@@ -21,6 +21,9 @@ pub const EPHEMERAL_METADATA: &str = "rollout.argoproj.io/ephemeral-metadata";
 /// Annotation of ReplicaSets: their living pods may not carry yet what was injected; its text is what they may still carry
 /// from before. Serin's own.
 pub const PODS_BEHIND: &str = "serin.dev/pods-behind";
+/// Annotation of the workload of a `workloadRef`: how far it has given up its pods, as the uid of the Rollout, a slash, and
+/// its size before or `done`. Serin's own.
+pub const HANDOVER: &str = "serin.dev/handover";
 /// Annotation of Rollouts: book-keeping of notifications.
 pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
 /// Annotation that `kubectl apply` writes.

@@ -47,7 +47,7 @@ pub use experiment::{
 };
 pub use phase::AnalysisPhase;
 pub use rollout::{
-    AnalysisHistory, RollbackWindow, Rollout, RolloutSpec, RolloutStrategy, WorkloadReference,
+    AnalysisHistory, RollbackWindow, Rollout, RolloutSpec, RolloutStrategy, ScaleDown, WorkloadReference,
 };
 pub use rollout_analysis::{
     AnalysisRunArgument, AnalysisRunArgumentSource, AnalysisRunMetadata, BackgroundAnalysis, RolloutAnalysis,

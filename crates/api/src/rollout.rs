@@ -138,6 +138,36 @@ pub struct WorkloadReference {
     pub scale_down: Option<String>,
 }
 
+/// When a referenced workload gives up its own pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaleDown {
+    /// It keeps them.
+    Never,
+    /// When the first revision of the Rollout is healthy.
+    OnSuccess,
+    /// As pods of the Rollout become available.
+    Progressively,
+}
+
+impl WorkloadReference {
+    /// API group, kind; the group of `v1` is empty.
+    pub fn group_and_kind(&self) -> (&str, &str) {
+        let version = self.api_version.as_deref().unwrap_or_default();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        (group, self.kind.as_deref().unwrap_or_default())
+    }
+
+    /// When the workload gives up its pods; `None` for a word that is not known.
+    pub fn scale_down(&self) -> Option<ScaleDown> {
+        match self.scale_down.as_deref().unwrap_or_default() {
+            "" | "never" => Some(ScaleDown::Never),
+            "onsuccess" => Some(ScaleDown::OnSuccess),
+            "progressively" => Some(ScaleDown::Progressively),
+            _ => None,
+        }
+    }
+}
+
 /// How far back a rollback is fast.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

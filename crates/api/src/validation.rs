@@ -7,6 +7,7 @@ use crate::{AntiAffinity, CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, 
 
 mod managed_route;
 mod unsupported;
+mod workload;
 
 /// One thing that is wrong with a spec: where, what stands there, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +67,7 @@ pub fn validate(rollout: &Rollout) -> Vec<Problem> {
 
 fn workload(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
     if spec.workload_ref.is_some() {
-        return;
+        return workload::reference(spec, problems);
     }
     let Some(selector) = &spec.selector else {
         problems.push(Problem::missing(

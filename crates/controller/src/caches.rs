@@ -165,7 +165,9 @@ impl Caches {
         match (key.group.as_str(), key.kind.as_str()) {
             ("argoproj.io", "Rollout") => show(&self.rollouts, key),
             ("argoproj.io", "AnalysisRun") => show(&self.runs, key),
-            ("apps", "ReplicaSet") => show(&self.sets, key),
+            ("apps", "ReplicaSet") => {
+                show(&self.sets, key).or_else(|| show(self.routes(&Kind::of_key(key))?.as_ref(), key))
+            }
             ("", "Service") => show(&self.services, key),
             _ => show(self.routes(&Kind::of_key(key))?.as_ref(), key),
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
+use serin_core::workload::{Reference, Workload};
 use serin_core::world::{self, RouterReport, Template, World, WriteRefusal};
 use serin_traffic::{Objects, Router, service};
 use tokio::time::Instant;
@@ -54,6 +55,8 @@ pub fn scene(
     let needed = read.services.iter().chain(&read.routes).chain(&further);
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
     let routed = reports(rollout, &routers, problem, &objects);
+    let workload = read.workload.as_ref().map(|key| workload(caches, key, behind));
+    let blind = blind || workload.as_ref().is_some_and(|it| matches!(it.seen, Seen::Failed(_)));
     let services = read.services.iter().filter_map(|key| Some((key, objects.get(key)?)));
     let world = World {
         now: Timestamp::now(),
@@ -65,6 +68,7 @@ pub fn scene(
         analysis_runs: runs(caches, &kept.uid),
         refusals,
         pods: BTreeMap::new(),
+        workload,
     };
     Scene {
         key: kind::rollout().key(name),
@@ -75,6 +79,19 @@ pub fn scene(
         objects,
         blind,
     }
+}
+
+/// The workload that a Rollout refers to.
+fn workload(caches: &Caches, key: &ObjectKey, behind: &Behind) -> Reference {
+    let cache = caches.routes(&Kind::of_key(key));
+    let seen = cache.and_then(|cache| see(&cache, key, behind)).map(|(_, seen)| match seen {
+        Seen::Fresh(object) => Seen::Fresh(Workload::read(&object)),
+        Seen::Stale(object) => Seen::Stale(Workload::read(&object)),
+        Seen::Absent => Seen::Absent,
+        Seen::Failed(why) => Seen::Failed(why),
+    });
+    let seen = seen.unwrap_or_else(|| Seen::Failed("its kind has not been listed yet".to_owned()));
+    Reference { object: key.clone(), seen }
 }
 
 /// The Services and routing objects that a Rollout names, as they are seen.

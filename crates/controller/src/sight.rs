@@ -31,6 +31,8 @@ pub struct ReadRollout {
     pub services: Vec<ObjectKey>,
     /// Routing objects that its routers need.
     pub routes: Vec<ObjectKey>,
+    /// Workload that it refers to.
+    pub workload: Option<ObjectKey>,
     /// Templates that it names itself.
     pub templates: Vec<TemplateReference>,
 }
@@ -91,18 +93,32 @@ fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
     routes.dedup();
     let services = service::needs(&rollout);
     let templates = templates_named(&rollout);
-    Ok(ReadRollout { rollout, services, routes, templates })
+    let workload = workload_named(&rollout);
+    Ok(ReadRollout { rollout, services, routes, workload, templates })
 }
 
 fn named(sight: &ReadRollout) -> Vec<String> {
     let namespace = sight.rollout.metadata.namespace.as_deref().unwrap_or_default();
     let templates = sight.templates.iter().map(|reference| template_key(reference, namespace));
-    let keys = sight.services.iter().chain(&sight.routes).cloned().chain(templates);
-    let kinds = sight.routes.iter().map(|key| kind_word(&Kind::of_key(key)));
+    let keys = sight.services.iter().chain(&sight.routes).chain(&sight.workload).cloned().chain(templates);
+    let kinds = sight.routes.iter().chain(&sight.workload).map(|key| kind_word(&Kind::of_key(key)));
     let mut words: Vec<_> = keys.map(|key| word(&key)).chain(kinds).collect();
     words.sort();
     words.dedup();
     words
+}
+
+/// The object of a `workloadRef` that can be followed; validation says what is wrong with others.
+fn workload_named(rollout: &Rollout) -> Option<ObjectKey> {
+    let reference = rollout.spec.workload_ref.as_ref()?;
+    let (group, kind) = reference.group_and_kind();
+    let group = match (group, kind) {
+        ("apps", "Deployment" | "ReplicaSet") => "apps",
+        (_, "PodTemplate") => "",
+        _ => return None,
+    };
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    Some(ObjectKey::new(group, "v1", kind, namespace, reference.name.as_deref()?))
 }
 
 fn templates_named(rollout: &Rollout) -> Vec<TemplateReference> {
@@ -225,6 +241,33 @@ pub fn templates() -> Sight<TemplateSight> {
 pub fn nested_word(reference: &TemplateReference) -> String {
     let place = if reference.cluster_scope { "cluster" } else { "namespace" };
     format!("{} of the {place}", reference.template_name)
+}
+
+/// The kinds that a `workloadRef` may name: template, selector and size, and nothing of their status.
+pub fn workloads() -> Sight<Value> {
+    Sight::new(read_workload, |_| Vec::new())
+}
+
+fn read_workload(raw: Raw) -> Value {
+    let meta = raw.meta();
+    let mut metadata = json!({"uid": meta.uid, "generation": meta.generation});
+    if let Some(annotations) = &meta.annotations {
+        let kept: BTreeMap<_, _> = annotations.iter().filter(|(key, _)| *key == label::HANDOVER).collect();
+        metadata["annotations"] = json!(kept);
+    }
+    let part = |path: &str| raw.json.pointer(path).cloned();
+    json!({
+        "metadata": metadata,
+        "spec": {
+            "replicas": part("/spec/replicas"), "selector": part("/spec/selector"),
+            "template": part("/spec/template").or_else(|| part("/template")),
+        },
+    })
+}
+
+/// Whether a kind is one that a `workloadRef` may name.
+pub fn is_workload(kind: &Kind) -> bool {
+    matches!(kind.kind.as_str(), "Deployment" | "ReplicaSet" | "PodTemplate")
 }
 
 /// Routing objects, whole: routers read them as they are.

@@ -66,7 +66,8 @@ impl Watches {
         if known.contains_key(&kind) {
             return;
         }
-        let cache = Arc::new(Cache::new(sight::routes()));
+        let sight = if sight::is_workload(&kind) { sight::workloads() } else { sight::routes() };
+        let cache = Arc::new(Cache::new(sight));
         known.insert(kind.clone(), cache.clone());
         drop(known);
         let listener = OfRoutes { caches: self.caches.clone(), kind: kind.clone() };
@@ -88,7 +89,7 @@ struct OfRollouts(Watches);
 impl Listener<RolloutSight> for OfRollouts {
     fn changed(&self, change: Change<RolloutSight>) {
         if let Some(Ok(read)) = change.new.as_ref().map(|kept| &kept.value) {
-            read.routes.iter().for_each(|key| self.0.need(Kind::of_key(key)));
+            read.routes.iter().chain(&read.workload).for_each(|key| self.0.need(Kind::of_key(key)));
         }
         self.0.caches.rollout_queue.add(change.name);
     }

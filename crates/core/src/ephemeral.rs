@@ -141,12 +141,9 @@ pub(crate) fn follow(facts: &Facts, memory: &Memory, gates: &mut Gates, writes: 
 fn pod_patch(facts: &Facts, set: &ReplicaSet, pod: &Pod) -> Option<Write> {
     let wanted = Injected::read(set.annotations.get(label::EPHEMERAL_METADATA));
     let before = Injected::read(set.annotations.get(label::PODS_BEHIND));
-    let mut metadata = json!({});
-    for (part, entries) in [("labels", &pod.labels), ("annotations", &pod.annotations)] {
-        if !entries.is_empty() {
-            metadata[part] = json!(entries);
-        }
-    }
+    let parts = [("labels", &pod.labels), ("annotations", &pod.annotations)];
+    let parts = parts.into_iter().filter(|(_, entries)| !entries.is_empty());
+    let metadata: Value = parts.map(|(part, entries)| (part.to_owned(), json!(entries))).collect();
     let own = |part: &str, key: &str| of_template(facts, set, part, key);
     let changes = operations("/metadata", &metadata, (&wanted, &before), own);
     if pod.deleting || changes.is_empty() {

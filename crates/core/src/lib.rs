@@ -51,6 +51,7 @@ mod time;
 mod traffic;
 pub mod unreadable;
 mod weights;
+pub mod workload;
 pub mod world;
 pub mod write;
 

@@ -13,6 +13,7 @@ use crate::problem;
 use crate::seen::ObjectKey;
 use crate::split::Split;
 use crate::strategy::{ServiceTarget, Size, canary};
+use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
@@ -51,6 +52,20 @@ pub fn plan(world: &World) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan { status: world.rollout.status.clone().unwrap_or_default(), ..Plan::default() };
     }
+    match workload::resolve(world) {
+        None => of_template(world),
+        Some(Resolved::World(resolved)) => {
+            let mut plan = of_template(&resolved);
+            workload::conclude(world, &mut plan);
+            plan
+        }
+        Some(Resolved::Missing(problem)) => invalid(world, &[problem]),
+        Some(Resolved::Unknown(waits_for)) => unknown(world, &waits_for),
+    }
+}
+
+/// Decides for a Rollout with a pod template.
+fn of_template(world: &World) -> Plan {
     let problems = problem::of_spec(world);
     match Facts::gather(world) {
         Some(facts) if problems.is_empty() => decide(&facts),
@@ -228,6 +243,15 @@ fn rank(event: &Event) -> u8 {
         "RolloutAborted" | "RolloutPaused" | "RolloutCompleted" => 5,
         _ => 3,
     }
+}
+
+/// Nothing is decided before it is known what the Rollout refers to.
+fn unknown(world: &World, waits_for: &str) -> Plan {
+    let mut status = world.rollout.status.clone().unwrap_or_default();
+    let mut gates = Gates::begin(world.now, status.gates.take().unwrap_or_default());
+    gates.wait(waits_for, "the rollout goes on");
+    status.gates = Some(gates.finish());
+    Plan { status, ..Plan::default() }
 }
 
 /// A spec that cannot work is said so; the running workload stays as it is.

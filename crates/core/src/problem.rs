@@ -5,6 +5,7 @@ use serin_api::{RolloutAnalysis, label};
 
 use crate::facts::Facts;
 use crate::seen::Seen;
+use crate::workload;
 use crate::world::{Service, World};
 
 /// What is wrong with the spec itself, first things first.
@@ -21,7 +22,7 @@ pub(crate) fn sentence(world: &World, problems: &[String]) -> String {
 
 /// What the spec names and is not there, or cannot be used.
 pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
     let services = [
         ("canaryService", facts.canary.canary_service.as_deref()),
         ("stableService", facts.canary.stable_service.as_deref()),

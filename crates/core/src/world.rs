@@ -11,6 +11,7 @@ use crate::pod::Pod;
 use crate::replica::Pods;
 use crate::seen::Seen;
 use crate::split::Effective;
+use crate::workload;
 
 /// Everything that `plan` may look at. Built by the shell, written to a file by `kubectl serin replay`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct World {
     /// Pods by the uid of their ReplicaSet, for those that [`crate::pod::needed`] names.
     #[serde(default)]
     pub pods: BTreeMap<String, Seen<Vec<Pod>>>,
+    /// What `spec.workloadRef` names.
+    #[serde(default)]
+    pub workload: Option<workload::Reference>,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -58,6 +58,7 @@ pub fn fresh() -> Scene {
         analysis_runs: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
+        workload: None,
     };
     Scene { world, prompt: true, number: 0 }
 }

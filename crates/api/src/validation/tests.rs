@@ -37,6 +37,11 @@ fn merge(base: &mut serde_json::Value, change: serde_json::Value) {
 #[test]
 fn a_plain_rollout_has_no_problem() {
     assert_eq!(validate(&rollout("{}")), []);
+    let reference = "{apiVersion: apps/v1, kind: Deployment, name: shop, scaleDown: onsuccess}";
+    assert_eq!(validate(&rollout(&format!("spec: {{template: null, workloadRef: {reference}}}"))), []);
+    // As Go writes a template that nobody gave.
+    let empty = "{metadata: {creationTimestamp: null, labels: null}, spec: {containers: null}}";
+    assert_eq!(validate(&rollout(&format!("spec: {{template: {empty}, workloadRef: {reference}}}"))), []);
 }
 
 #[test]
@@ -112,7 +117,30 @@ fn each_problem_names_field_value_and_remedy() {
             "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",
             "plugins[\"x/y\"]",
         ),
-        ("spec: {workloadRef: {kind: Deployment}}", "spec.workloadRef: Invalid value"),
+        (
+            "spec: {template: null, workloadRef: {apiVersion: batch/v1, kind: Job, name: shop}}",
+            "workload of type batch/Job is not supported",
+        ),
+        (
+            "spec: {template: null, workloadRef: {apiVersion: apps/v1, kind: Deployment}}",
+            "spec.workloadRef.name: Required value",
+        ),
+        (
+            "spec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: shop}}",
+            "spec.template.metadata: Invalid value: {\"labels\":{\"app\":\"shop\"}}: template must be empty for workload",
+        ),
+        (
+            "spec: {template: null, workloadRef: {kind: PodTemplate, name: shop, scaleDown: soon}}",
+            "spec.workloadRef.scaleDown: Invalid value: \"soon\": supported values",
+        ),
+        (
+            "spec: {strategy: {canary: {antiAffinity: {}}}}",
+            "canary.antiAffinity: Invalid value: {}: AntiAffinity must have exactly one strategy listed",
+        ),
+        (
+            "spec: {strategy: {canary: {antiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: {weight: 101}}}}}",
+            "Execution.weight: Invalid value: 101: AntiAffinity weight must be between 1-100",
+        ),
     ] {
         let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");

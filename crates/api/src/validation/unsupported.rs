@@ -15,12 +15,6 @@ fn refuse(problems: &mut Vec<Problem>, path: String, set: bool, remedy: &str) {
 
 pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("spec.{field}");
-    refuse(
-        problems,
-        at("workloadRef"),
-        spec.workload_ref.is_some(),
-        "put the pod template into spec.template",
-    );
     let Some(strategy) = &spec.strategy else { return };
     refuse(problems, at("strategy.blueGreen"), strategy.blue_green.is_some(), "use spec.strategy.canary");
     if let Some(canary) = &strategy.canary {

@@ -176,6 +176,7 @@ mod tests {
             analysis_runs: Vec::new(),
             refusals: Vec::new(),
             pods: Default::default(),
+            workload: None,
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

@@ -22,6 +22,7 @@ mod service;
 mod status;
 mod step;
 mod trouble;
+mod workload;
 
 /// What the gates of a plan wait for.
 fn waits(plan: &Plan) -> Vec<String> {

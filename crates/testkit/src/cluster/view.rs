@@ -25,6 +25,7 @@ impl Cluster {
             analysis_runs: Vec::new(),
             refusals: self.process.refusals.clone(),
             pods: BTreeMap::new(),
+            workload: None,
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());
