@@ -12,7 +12,7 @@ demo *ARGS:
     @demo/run "$@"
 
 # Everything that must be green: check, all tests, and the fast end-to-end tests on a real cluster
-test: check gen-check oracle
+test: check gen-check oracle judge-sim-short
     cargo test --locked --workspace --exclude serin-e2e
     testbed/go-tests
     python3 -B -m unittest discover -s demo -q
@@ -44,9 +44,18 @@ sim *ARGS:
 oracle DIR="../shared/oracles":
     cargo run --quiet --locked -p serin-analysis --example oracle -- "$1"
 
-# Whole rollouts, judged by Serin, by thresholds and by naive tests: judge-sim [--rollouts N]
+# Whole rollouts, judged by Serin, by thresholds and by naive tests: judge-sim [--rollouts N] [--seed N]
 judge-sim *ARGS:
     cargo run --quiet --locked --release -p serin-analysis --example judge_sim -- "$@"
+
+# The goals of the judge on seven kinds of rollouts, in less than a minute; part of `test`
+judge-sim-short:
+    cargo run --quiet --locked -p serin-analysis --example judge_sim -- --short
+
+# What one look of the judge costs: bench judge
+bench WHAT:
+    @[[ "$1" == judge ]] || { echo "error: bench '$1': only 'judge' can be measured" >&2; exit 1; }
+    cargo run --quiet --locked --release -p serin-analysis --example judge_bench
 
 # Write crds/ from crates/api
 gen:

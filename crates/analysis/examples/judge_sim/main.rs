@@ -60,7 +60,7 @@ fn flag(name: &str, default: u64) -> u64 {
 
 fn main() -> ExitCode {
     let short = std::env::args().any(|arg| arg == "--short");
-    let (rollouts, seed) = (flag("--rollouts", if short { 60 } else { 600 }).max(1), flag("--seed", 1));
+    let (rollouts, seed) = (flag("--rollouts", if short { 100 } else { 600 }).max(1), flag("--seed", 1));
     println!(
         "{rollouts} rollouts per cell, seed {seed}, {LOOKS} looks of 60 s, limits +0.5pp and +15 %, 4 questions"
     );

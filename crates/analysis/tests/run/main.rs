@@ -5,5 +5,6 @@ mod hold;
 mod law;
 mod life;
 mod measures;
+mod rows;
 mod secret;
 mod stage;

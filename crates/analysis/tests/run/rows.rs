@@ -1,0 +1,212 @@
+//! The rows of the edge-case table of the judge (judge 4) that concern whole runs; the other rows stand beside the code
+//! that they concern, under `row_N`.
+
+use serde_json::{Value, json};
+use serin_analysis::provider::Answer;
+use serin_analysis::run::Ask;
+use serin_api::AnalysisPhase::{Inconclusive, Running, Successful};
+
+use crate::stage::{Counters, Stage, down, parameter, success};
+
+const CANARY: &str = "6d5f7c9b8";
+const STABLE: &str = "7cd4b9f6d";
+const NOON: i64 = 1_772_366_400;
+
+fn stage(fields: Value) -> Stage {
+    let mut metric = json!({
+        "name": "error-rate", "interval": "60s", "provider": {"prometheus": {}},
+        "comparison": {"errorRate": {"requests": "http_requests_total"}},
+    });
+    for (field, value) in fields.as_object().unwrap() {
+        metric[field] = value.clone();
+    }
+    Stage::new(json!({"metrics": [metric], "arms": {"canary": CANARY, "stable": STABLE}}))
+}
+
+fn traffic(bad: impl Fn(i64) -> f64) -> Counters {
+    let hours = (NOON - 3600, NOON + 7200);
+    Counters::default()
+        .pod(STABLE, "s1", hours, 45.0, |_| 0.005)
+        .pod(STABLE, "s2", hours, 45.0, |_| 0.005)
+        .pod(CANARY, "c1", (NOON - 300, NOON + 7200), 10.0, bad)
+}
+
+fn empty() -> Answer {
+    success(&json!({"status": "success", "data": {"resultType": "matrix", "result": []}}))
+}
+
+#[test]
+fn row_1_prometheus_down_moves_no_counter_and_ends_with_a_person_never_an_abort() {
+    let counters = traffic(|_| 0.005);
+    let mut stage = stage(json!({}));
+    stage.play(200, |_, ask| counters.answer(ask));
+    let before = stage.result("error-rate").clone();
+    stage.play(600, |_, _| down());
+    let during = stage.result("error-rate");
+    assert_eq!((during.count, during.failed, stage.status().phase), (before.count, 0, Running));
+    assert_eq!(during.evidence.as_ref().unwrap()["state"], before.evidence.as_ref().unwrap()["state"]);
+    assert_eq!(stage.events, ["AnalysisDataUnavailable"]);
+    stage.play(3600, |_, _| down());
+    assert_eq!(stage.status().phase, Inconclusive);
+}
+
+#[test]
+fn row_2_an_empty_vector_is_a_missing_arm_and_neither_success_nor_failure() {
+    let mut stage = stage(json!({"count": 3}));
+    stage.play(900, |_, _| empty());
+    let result = stage.result("error-rate");
+    assert_eq!((stage.status().phase, result.count, result.successful, result.failed), (Running, 0, 0, 0));
+    assert!(
+        result.message.starts_with("no series of http_requests_total in the window"),
+        "{}",
+        result.message
+    );
+}
+
+#[test]
+fn row_3_a_canary_that_is_not_scraped_holds_and_says_where_to_look() {
+    let mut counters = traffic(|_| 0.005);
+    counters.series.retain(|(revision, _, _), _| revision == STABLE);
+    let mut stage = stage(json!({"count": 3}));
+    stage.play(900, |_, ask| counters.answer(ask));
+    let message = &stage.result("error-rate").message;
+    assert_eq!(stage.status().phase, Running);
+    assert!(
+        message.contains("it receives no traffic, is not scraped, or exposes the metric under another name"),
+        "{message}"
+    );
+}
+
+#[test]
+fn row_12_the_first_errors_of_a_new_pod_count_from_zero() {
+    let counters = traffic(|_| 0.005).pod(CANARY, "c2", (NOON + 70, NOON + 7200), 10.0, |_| 1.0);
+    let mut stage = stage(json!({}));
+    stage.play(200, |_, ask| counters.answer(ask));
+    let window = &stage.result("error-rate").measurements[1].metadata["window"];
+    let errors = serde_json::from_str::<Value>(window).unwrap()["canary"]["errors"].as_f64().unwrap();
+    assert!(errors >= 500.0, "50 s of a pod that fails every request: {window}");
+}
+
+#[test]
+fn row_13_a_pod_that_vanishes_counts_up_to_its_last_sample() {
+    let counters = traffic(|_| 0.005).pod(CANARY, "c2", (NOON - 300, NOON + 40), 10.0, |_| 0.0);
+    let mut stage = stage(json!({}));
+    stage.play(100, |_, ask| counters.answer(ask));
+    let window = &stage.result("error-rate").measurements[0].metadata["window"];
+    let canary = &serde_json::from_str::<Value>(window).unwrap()["canary"];
+    assert_eq!((canary["requests"].as_f64(), canary["pods"].as_i64()), (Some(900.0), Some(2)), "{window}");
+}
+
+#[test]
+fn row_14_after_a_gap_of_prometheus_no_request_is_invented() {
+    let mut counters = traffic(|_| 0.005);
+    for samples in counters.series.values_mut() {
+        samples.retain(|(second, _)| !(NOON + 60..NOON + 300).contains(second));
+    }
+    let mut stage = stage(json!({}));
+    stage.play(700, |_, ask| counters.answer(ask));
+    let stored = stage.result("error-rate").measurements.iter();
+    let windows: Vec<Value> =
+        stored.filter_map(|one| serde_json::from_str(one.metadata.get("window")?).ok()).collect();
+    let most = windows.iter().filter_map(|window| window["canary"]["requests"].as_f64()).fold(0.0, f64::max);
+    assert!(most <= 600.0, "a window holds at most what was served in it: {windows:?}");
+}
+
+#[test]
+fn row_16_late_samples_are_waited_for_in_both_arms() {
+    let delayed = json!({"errorRate": {"requests": "http_requests_total"}, "ingestionDelay": "2m"});
+    let mut stage = stage(json!({ "comparison": delayed }));
+    stage.tick(|_| panic!("no window has passed"));
+    stage.pass(179);
+    assert!(stage.due().is_empty(), "the window ended 119 s ago");
+    let asks = stage.pass(1).due();
+    let last = parameter(&asks.last().unwrap().request.url, "time");
+    assert_eq!(last, format!("{}.000", NOON + 60), "its own end, not now");
+    assert!(
+        asks.iter()
+            .skip(2)
+            .all(|ask| parameter(&ask.request.url, "query").contains(&format!("{CANARY}|{STABLE}")))
+    );
+}
+
+#[test]
+fn row_26_retries_that_double_errors_but_not_requests_are_refused() {
+    let counters = traffic(|_| 0.9);
+    let doubled = |ask: &Ask| match counters.answer(ask) {
+        Answer::Response(mut response) if parameter(&ask.request.url, "query").contains("code=~") => {
+            let mut body: Value = serde_json::from_str(&response.body).unwrap();
+            for series in body["data"]["result"].as_array_mut().unwrap() {
+                for sample in series["values"].as_array_mut().unwrap() {
+                    let value: f64 = sample[1].as_str().unwrap().parse().unwrap();
+                    sample[1] = json!((2.0 * value).to_string());
+                }
+            }
+            response.body = body.to_string();
+            Answer::Response(response)
+        }
+        other => other,
+    };
+    let mut stage =
+        stage(json!({"comparison": {"history": 0, "errorRate": {"requests": "http_requests_total"}}}));
+    stage.play(300, |_, ask| doubled(ask));
+    let message = &stage.result("error-rate").message;
+    assert_eq!(stage.status().phase, Running);
+    assert!(message.contains("the two queries do not count the same requests"), "{message}");
+}
+
+#[test]
+fn row_29_a_new_controller_goes_on_from_the_status_alone() {
+    let counters = traffic(|second| if second > NOON + 400 { 0.03 } else { 0.005 });
+    let (mut one, mut other) = (stage(json!({})), stage(json!({})));
+    one.play(1500, |_, ask| counters.answer(ask));
+    for _ in 0..25 {
+        other.play(60, |_, ask| counters.answer(ask));
+        let text = serde_json::to_string(&other.run).unwrap();
+        other.run = serde_json::from_str(&text).unwrap();
+    }
+    assert_eq!(one.status().phase, other.status().phase);
+    assert_eq!(one.result("error-rate").message, other.result("error-rate").message);
+}
+
+#[test]
+fn row_30_a_run_that_only_met_errors_is_no_success() {
+    let mut stage = stage(json!({"count": 3}));
+    stage.play(900, |_, _| down());
+    stage.run.spec.terminate = true;
+    stage.tick(|_| panic!("a run that ends asks nothing"));
+    assert_eq!(stage.status().phase, Inconclusive);
+}
+
+#[test]
+fn row_31_edited_limits_begin_new_evidence_with_half_the_alpha() {
+    let counters = traffic(|_| 0.005);
+    let mut stage = stage(json!({}));
+    stage.play(600, |_, ask| counters.answer(ask));
+    let metric = &mut stage.run.spec.metrics.as_mut().unwrap()[0];
+    metric.comparison.as_mut().unwrap().error_rate.as_mut().unwrap().limit = Some("2pp".to_owned());
+    stage.play(120, |_, ask| counters.answer(ask));
+    let message = &stage.result("error-rate").measurements.last().unwrap().message;
+    assert!(message.contains("limit +2pp") && message.contains("of 40 needed"), "{message}");
+    assert_eq!(stage.events, ["AnalysisComparisonEdited"]);
+}
+
+#[test]
+fn row_32_series_are_grouped_by_arm_and_pod_whatever_other_labels_they_have() {
+    let counters = traffic(|_| 0.02);
+    let split = |ask: &Ask| match counters.answer(ask) {
+        Answer::Response(mut response) => {
+            let mut body: Value = serde_json::from_str(&response.body).unwrap();
+            for (number, series) in body["data"]["result"].as_array_mut().unwrap().iter_mut().enumerate() {
+                series["metric"]["path"] = json!(format!("/{number}"));
+            }
+            response.body = body.to_string();
+            Answer::Response(response)
+        }
+        other => other,
+    };
+    let (mut plain, mut labelled) = (stage(json!({"count": 5})), stage(json!({"count": 5})));
+    plain.play(900, |_, ask| counters.answer(ask));
+    labelled.play(900, |_, ask| split(ask));
+    assert_eq!(plain.result("error-rate").message, labelled.result("error-rate").message);
+    assert_ne!(plain.status().phase, Successful);
+}
