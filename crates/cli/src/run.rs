@@ -114,7 +114,16 @@ pub fn bar(metric: &Metric) -> String {
 }
 
 fn comparison_bar(comparison: &Comparison) -> String {
-    let limit = comparison.error_rate.as_ref().and_then(|rate| rate.limit.as_deref()).unwrap_or("0.5pp");
+    let Comparison { latency, business_rate, mean, .. } = comparison;
+    let limit = if let Some(latency) = latency {
+        latency.limit.as_deref().unwrap_or("15%")
+    } else if let Some(rate) = business_rate {
+        rate.limit.as_deref().unwrap_or("2%")
+    } else if let Some(mean) = mean {
+        mean.limit.as_deref().unwrap_or("2%")
+    } else {
+        comparison.error_rate.as_ref().and_then(|rate| rate.limit.as_deref()).unwrap_or("0.5pp")
+    };
     let windows = comparison.consecutive_windows.unwrap_or(3);
     format!("canary at most {limit} worse than stable, {windows} windows in a row decide")
 }
