@@ -65,6 +65,13 @@ impl Target {
 
     /// Both weights; otherwise the field that has the wrong path, and why.
     fn fork(&self, object: &Value, backends: &Backends) -> Result<Fork, (&'static str, Box<Cause>)> {
+        if !self.admits(object, &backends.namespace) {
+            let (object, namespace) = (self.key.clone(), backends.namespace.clone());
+            return Err((
+                "namespace",
+                Box::new(Cause::NotAdmitted { object, namespace, annotation: ADMITTED }),
+            ));
+        }
         let lost = |path: &Path, why: String| {
             Box::new(Cause::Lost { object: self.key.clone(), path: path.to_string(), why })
         };
@@ -85,6 +92,12 @@ impl Target {
         guards.extend(stable.guards.clone());
         let (canary, stable) = (entry(canary), entry(stable));
         Ok(Fork { rule: String::new(), guards, canary, stable, others: 0 })
+    }
+
+    /// An object of another namespace says itself from where it may be written: paths could lead to any number in it.
+    fn admits(&self, object: &Value, namespace: &str) -> bool {
+        let listed = object::annotation(object, ADMITTED).unwrap_or_default();
+        self.key.namespace == namespace || listed.split(',').any(|listed| listed.trim() == namespace)
     }
 
     /// Why the data plane cannot be taken as following; `lags` when it will be.
@@ -112,6 +125,9 @@ impl Target {
         }
     }
 }
+
+/// Annotation of an object with the namespaces, parted by commas, whose Rollouts may write its weights.
+const ADMITTED: &str = "serin.dev/rollouts-from";
 
 /// No weight that the data plane could see is known.
 const UNREAD: u32 = u32::MAX;
@@ -158,8 +174,12 @@ impl Router for Generic {
                 }
                 sight => {
                     let (field, cause) = target.fork(sight.object()?, backends).err()?;
-                    let path = if field == "canaryWeight" { &target.canary } else { &target.stable };
-                    (field, path.to_string(), *cause)
+                    let value = match field {
+                        "canaryWeight" => target.canary.to_string(),
+                        "stableWeight" => target.stable.to_string(),
+                        _ => target.key.namespace.clone(),
+                    };
+                    (field, value, *cause)
                 }
             };
             Some(Refusal { path: format!("{}.{field}", target.path), value, cause })

@@ -176,6 +176,18 @@ pub enum Cause {
         /// Where it leads.
         found: String,
     },
+    /// An object of another namespace does not say that Rollouts of this one may write it.
+    #[error(
+        "{object} does not admit Rollouts of namespace \"{namespace}\"; its owner adds the annotation {annotation}: {namespace}"
+    )]
+    NotAdmitted {
+        /// The object.
+        object: ObjectKey,
+        /// Namespace of the Rollout.
+        namespace: String,
+        /// The annotation that would say so.
+        annotation: &'static str,
+    },
     /// A path of the generic router leads nowhere, to several places, or to something that is no weight.
     #[error("path {path} does not lead to a weight in {object}: {why}; correct the path or the object")]
     Lost {

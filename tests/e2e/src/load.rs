@@ -95,6 +95,8 @@ impl Load {
         let child = Command::new(program)
             .args(["load", "--url", &format!("http://127.0.0.1:{}/", target.port), "--host", target.host])
             .args(["--rps", &target.rps.to_string(), "--duration", "1800s"])
+            // A machine that builds beside the tests makes some wait; a request that is lost is never answered.
+            .args(["--timeout", "15s"])
             .args(["--header", target.header.unwrap_or_default()])
             .args(["--status", &format!("127.0.0.1:{status}"), "--report-file"])
             .arg(&report)
@@ -129,7 +131,7 @@ impl Load {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Ends it; no request may have failed that was not meant to, and as good as all were sent.
+    /// Ends it; no request may have failed that was not meant to, and nearly all were sent.
     ///
     /// # Errors
     /// Requests failed: how many, and what the first ones said.
@@ -138,7 +140,7 @@ impl Load {
         let counts = Counts::read(&report)?;
         println!("requests: {}", report["counts"]);
         ensure!(counts.sent > 1000, "{report}");
-        ensure!(counts.unsent * 1000 <= counts.sent, "the generator fell behind: {}", report["counts"]);
+        ensure!(counts.unsent * 50 <= counts.sent, "the generator fell behind: {}", report["counts"]);
         ensure!(
             counts.failed == 0,
             "requests failed that were not injected: {} {}",

@@ -21,15 +21,15 @@ pub(super) fn render(
 ) {
     let wanted = wanted(object, want, &roles.backends.managed_routes, forks);
     let routes = object::list(object, "/spec/http");
-    let managed = |route: &Value| service.is_managed(route, &roles.backends.managed_routes);
+    let managed = |route: &Value| service.is_managed(route, roles);
     let leading = routes.iter().take_while(|route| managed(route));
     if leading.eq(&wanted) && routes.iter().filter(|route| managed(route)).count() == wanted.len() {
         return;
     }
     for (index, route) in routes.iter().enumerate().filter(|(_, route)| managed(route)).rev() {
         let path = format!("/spec/http/{index}");
-        if let Some(name) = route.get("name") {
-            patch.test(&format!("{path}/name"), name);
+        for field in ["name", "route", "mirror"] {
+            patch.test(&format!("{path}/{field}"), route.get(field).unwrap_or(&Value::Null));
         }
         patch.remove(&path);
     }

@@ -30,15 +30,21 @@ pub(crate) struct Roles<'r> {
 }
 
 impl Roles<'_> {
-    fn of(&self, destination: &Value) -> Option<Role> {
+    /// What a destination of a VirtualService of the namespace `home` stands for. A short host is in that namespace, so
+    /// a VirtualService elsewhere names the Services of the Rollout in full, or its owner means others.
+    fn of(&self, destination: &Value, home: &str) -> Option<Role> {
+        let mut labels = object::text(destination, "host").unwrap_or_default().split('.');
+        let (service, namespace) = (labels.next().unwrap_or_default(), labels.next().unwrap_or(home));
+        let ours = namespace == self.backends.namespace;
+        if !ours && home != self.backends.namespace {
+            return None;
+        }
         if let (Some((canary, stable)), Some(subset)) = (self.subsets, object::text(destination, "subset")) {
             return [(Role::Canary, canary), (Role::Stable, stable)]
                 .into_iter()
                 .find_map(|(role, name)| (name == subset).then_some(role));
         }
-        let mut labels = object::text(destination, "host").unwrap_or_default().split('.');
-        let (service, namespace) = (labels.next().unwrap_or_default(), labels.next());
-        if service.is_empty() || namespace.is_some_and(|namespace| namespace != self.backends.namespace) {
+        if service.is_empty() || !ours {
             return None;
         }
         [(Role::Canary, &self.backends.canary_service), (Role::Stable, &self.backends.stable_service)]
@@ -93,16 +99,22 @@ impl VirtualService {
         Refusal { path: format!("{}.{field}", self.path), value, cause }
     }
 
-    /// A route of this name was added by a step. Names that the spec lists are the user's in any case.
-    pub(super) fn is_managed(&self, route: &Value, managed: &[String]) -> bool {
-        object::text(route, "name").is_some_and(|name| {
+    /// A step added the route: it has the name of a managed route, with or without a number, and sends everything or
+    /// copies to the canary. Routes that the spec lists, and those that lead elsewhere, are the user's.
+    pub(super) fn is_managed(&self, route: &Value, roles: &Roles) -> bool {
+        let named = object::text(route, "name").is_some_and(|name| {
             !self.routes.iter().any(|listed| listed == name)
-                && managed.iter().any(|managed| {
+                && roles.backends.managed_routes.iter().any(|managed| {
                     let rest = name.strip_prefix(managed.as_str());
                     let index = rest.and_then(|rest| rest.strip_prefix('-'));
                     rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
                 })
-        })
+        });
+        let canary =
+            |to: Option<&Value>| to.and_then(|to| roles.of(to, &self.key.namespace)) == Some(Role::Canary);
+        let all = object::list(route, "/route");
+        let only = !all.is_empty() && all.iter().all(|entry| canary(entry.get("destination")));
+        named && (only || canary(route.get("mirror")))
     }
 
     /// The weighted routes: those that the spec lists; in a section without list the only one (http) or the first (tls,
@@ -110,9 +122,7 @@ impl VirtualService {
     pub(super) fn find(&self, object: &Value, roles: &Roles) -> Found {
         let mut found = Found::default();
         for (index, route) in object::list(object, "/spec/http").iter().enumerate() {
-            if let Some(name) =
-                object::text(route, "name").filter(|_| self.is_managed(route, &roles.backends.managed_routes))
-            {
+            if let Some(name) = object::text(route, "name").filter(|_| self.is_managed(route, roles)) {
                 if route.get("mirror").is_none() {
                     found.headers.push(name.to_owned());
                     continue;
@@ -122,7 +132,7 @@ impl VirtualService {
                 found.shares.extend(self.fork(&copy, roles).ok().map(|fork| fork.share()));
             }
         }
-        let mut routes = self.http_routes(object, roles.backends, &mut found);
+        let mut routes = self.http_routes(object, roles, &mut found);
         let tls = |route: &Value, wanted: &TlsRoute| {
             let names = wanted.sni_hosts.iter().flatten().map(String::as_str).collect::<Vec<_>>();
             wanted.port.is_none_or(|port| matches_port(route, port))
@@ -146,7 +156,7 @@ impl VirtualService {
         found
     }
 
-    fn http_routes<'o>(&self, object: &'o Value, backends: &Backends, found: &mut Found) -> Vec<Route<'o>> {
+    fn http_routes<'o>(&self, object: &'o Value, roles: &Roles, found: &mut Found) -> Vec<Route<'o>> {
         let all = object::list(object, "/spec/http").iter().enumerate();
         let route = |(index, value), named| Route { pointer: format!("/spec/http/{index}"), value, named };
         let mut selected = Vec::new();
@@ -161,8 +171,7 @@ impl VirtualService {
             }
         }
         if self.routes.is_empty() {
-            let own: Vec<_> =
-                all.filter(|(_, value)| !self.is_managed(value, &backends.managed_routes)).collect();
+            let own: Vec<_> = all.filter(|(_, value)| !self.is_managed(value, roles)).collect();
             let elsewhere = !self.tls.is_empty() || !self.tcp.is_empty();
             match own.len() {
                 0 => {}
@@ -219,7 +228,7 @@ impl VirtualService {
                 written: entry.get("weight").cloned(),
                 otherwise,
             };
-            (roles.of(destination), slot)
+            (roles.of(destination, &self.key.namespace), slot)
         });
         Fork::sort(route.pointer.clone(), guards(route), entries).map_err(|odd| {
             let (object, path) = (self.key.clone(), route.pointer.clone());
