@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::{AntiAffinity, CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
 
+mod blue_green;
 mod managed_route;
 mod unsupported;
 mod workload;
@@ -158,7 +159,7 @@ fn strategy(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
             "Multiple Strategies can not be listed; keep one of canary and blueGreen",
         )),
         (Some(canary), None) => canary_strategy(canary, problems),
-        (None, Some(_)) => {}
+        (None, Some(strategy)) => blue_green::strategy(spec, strategy, problems),
     }
 }
 
@@ -227,14 +228,18 @@ fn is_zero(value: Option<&IntOrString>) -> bool {
     }
 }
 
+/// Neither a number of pods nor a percentage.
+fn not_a_share(value: Option<&IntOrString>) -> bool {
+    match value {
+        Some(IntOrString::Int(value)) => *value < 0,
+        Some(IntOrString::String(text)) => text.trim_end_matches('%').trim().parse::<u32>().is_err(),
+        None => false,
+    }
+}
+
 fn surge(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     for (field, value) in [("maxSurge", &canary.max_surge), ("maxUnavailable", &canary.max_unavailable)] {
-        let bad = match value {
-            Some(IntOrString::Int(value)) => *value < 0,
-            Some(IntOrString::String(text)) => text.trim_end_matches('%').trim().parse::<u32>().is_err(),
-            None => false,
-        };
-        if bad {
+        if not_a_share(value.as_ref()) {
             problems.push(Problem::invalid(
                 format!("{CANARY}.{field}"),
                 value,

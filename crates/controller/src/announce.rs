@@ -184,6 +184,7 @@ mod tests {
             reason: "RolloutUpdated".to_owned(),
             message: message.to_owned(),
             write: None,
+            service: None,
         }
     }
 

@@ -132,8 +132,13 @@ impl Runs {
         let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(name.clone(), why.to_owned()).as_deref() != Some(why) {
             let message = format!("The AnalysisRun \"{}\" cannot be read: {why}", name.name);
-            let event =
-                Event { severity: Severity::Warning, reason: "InvalidSpec".to_owned(), message, write: None };
+            let event = Event {
+                severity: Severity::Warning,
+                reason: "InvalidSpec".to_owned(),
+                message,
+                write: None,
+                service: None,
+            };
             self.announcer.tell(Subject::AnalysisRun, &about(name, kept), event);
         }
         None

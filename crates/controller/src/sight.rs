@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, RolloutAnalysis, TemplateReference, label};
+use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference, label};
+use serin_core::analysis_spec::templates_named;
 use serin_core::replica::Pods;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
@@ -92,7 +93,7 @@ fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
     routes.sort();
     routes.dedup();
     let services = service::needs(&rollout);
-    let templates = templates_named(&rollout);
+    let templates = templates_named(&rollout, |_| None);
     let workload = workload_named(&rollout);
     Ok(ReadRollout { rollout, services, routes, workload, templates })
 }
@@ -119,21 +120,6 @@ fn workload_named(rollout: &Rollout) -> Option<ObjectKey> {
     };
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     Some(ObjectKey::new(group, "v1", kind, namespace, reference.name.as_deref()?))
-}
-
-fn templates_named(rollout: &Rollout) -> Vec<TemplateReference> {
-    let Some(canary) = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref()) else {
-        return Vec::new();
-    };
-    let background = canary.analysis.iter().map(|background| &background.analysis);
-    let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
-    let analyses = background.chain(steps);
-    let mut named: Vec<_> = analyses
-        .flat_map(|analysis: &RolloutAnalysis| analysis.templates.iter().flatten().cloned())
-        .collect();
-    named.sort();
-    named.dedup();
-    named
 }
 
 /// ReplicaSets, found by the uid of their Rollout.

@@ -5,26 +5,31 @@ use serin_api::{AnalysisPhase, RolloutAnalysisRunStatus, label};
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
+use crate::strategy::blue_green;
 use crate::world::AnalysisRun;
 
 mod run;
 
 pub(crate) use run::runs;
 
-/// The two places where a canary is analysed.
+/// The places where a rollout is analysed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Background,
     Step,
+    PrePromotion,
+    PostPromotion,
 }
 
 impl Role {
-    const ALL: [Self; 2] = [Self::Background, Self::Step];
+    const ALL: [Self; 4] = [Self::Background, Self::Step, Self::PrePromotion, Self::PostPromotion];
 
     fn label(self) -> &'static str {
         match self {
             Self::Background => "Background",
             Self::Step => "Step",
+            Self::PrePromotion => "PrePromotion",
+            Self::PostPromotion => "PostPromotion",
         }
     }
 
@@ -32,6 +37,8 @@ impl Role {
         match self {
             Self::Background => "Background analysis phase error/failed",
             Self::Step => "Step-based analysis phase error/failed",
+            Self::PrePromotion => "Blue/green pre-promotion analysis phase error/failed",
+            Self::PostPromotion => "Blue/green post-promotion analysis phase error/failed",
         }
     }
 
@@ -39,7 +46,14 @@ impl Role {
         match self {
             Self::Background => &mut memory.status.canary.current_background_analysis_run_status,
             Self::Step => &mut memory.status.canary.current_step_analysis_run_status,
+            Self::PrePromotion => &mut memory.status.blue_green.pre_promotion_analysis_run_status,
+            Self::PostPromotion => &mut memory.status.blue_green.post_promotion_analysis_run_status,
         }
+    }
+
+    /// What was measured around a promotion stays in the status until the next revision.
+    fn is_kept(self) -> bool {
+        matches!(self, Self::PrePromotion | Self::PostPromotion)
     }
 }
 
@@ -65,7 +79,7 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             status: run.phase,
             message: run.message.clone(),
         });
-        if !measured(facts, memory) || !counts(memory, role, run) {
+        if !measured(facts, memory) || !counts(facts, memory, role, run) {
             continue;
         }
         match run.phase {
@@ -109,8 +123,20 @@ pub(crate) fn held(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
 }
 
 /// A run of a step says nothing about another step: a person may have gone on past it.
-fn counts(memory: &Memory, role: Role, run: &AnalysisRun) -> bool {
-    role == Role::Background || memory.step().is_some_and(|index| belongs_to_step(run, index))
+fn counts(facts: &Facts, memory: &Memory, role: Role, run: &AnalysisRun) -> bool {
+    match role {
+        Role::Background => true,
+        Role::Step => memory.step().is_some_and(|index| belongs_to_step(run, index)),
+        Role::PrePromotion => !blue_green::cut_over(facts, memory),
+        Role::PostPromotion => blue_green::cut_over(facts, memory),
+    }
+}
+
+/// An analysis before or after a promotion is on its way: it decides how long it takes.
+pub(crate) fn promotion_run_is_on(memory: &Memory) -> bool {
+    let status = &memory.status.blue_green;
+    let runs = [&status.pre_promotion_analysis_run_status, &status.post_promotion_analysis_run_status];
+    runs.into_iter().flatten().any(|run| !run.status.completed())
 }
 
 fn tell_change(memory: &mut Memory, role: Role, recorded: &RolloutAnalysisRunStatus, run: &AnalysisRun) {
@@ -133,7 +159,7 @@ fn tell_change(memory: &mut Memory, role: Role, recorded: &RolloutAnalysisRunSta
 
 /// Analyses count only while a canary is on its way, and not back to a revision that was good.
 fn measured(facts: &Facts, memory: &Memory) -> bool {
-    !(facts.within_window
+    !(facts.skips_checks()
         || memory.aborted()
         || memory.promoting_fully()
         || memory.fully_promoted()

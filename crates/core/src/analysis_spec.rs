@@ -6,20 +6,15 @@ use serin_api::{
     AnalysisRunSpec, AnalysisTemplateSpec, Argument, Rollout, RolloutAnalysis, TemplateReference,
 };
 
-/// Templates that the canary strategy of a Rollout names, and those which they name, each once. `found` gives the spec
+/// Templates that a Rollout names, and those which they name, each once. `found` gives the spec
 /// of a template that is known. The shell observes exactly these.
 pub fn templates_named<'t>(
     rollout: &Rollout,
     found: impl Fn(&TemplateReference) -> Option<&'t AnalysisTemplateSpec>,
 ) -> Vec<TemplateReference> {
-    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
-    let Some(canary) = canary else {
-        return Vec::new();
-    };
-    let background = canary.analysis.iter().map(|background| &background.analysis);
-    let steps = canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref());
+    let analyses = analyses(rollout).into_iter();
     let mut waiting: Vec<TemplateReference> =
-        background.chain(steps).flat_map(|analysis| analysis.templates.iter().flatten().cloned()).collect();
+        analyses.flat_map(|(_, analysis)| analysis.templates.iter().flatten().cloned()).collect();
     let mut named = BTreeSet::new();
     while let Some(reference) = waiting.pop() {
         if !named.contains(&reference) {
@@ -28,6 +23,33 @@ pub fn templates_named<'t>(
         }
     }
     named.into_iter().collect()
+}
+
+/// Every analysis of a Rollout with the path of its field, in the order of the spec.
+pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
+    let Some(strategy) = &rollout.spec.strategy else {
+        return Vec::new();
+    };
+    let mut analyses = Vec::new();
+    if let Some(canary) = &strategy.canary {
+        let background = canary.analysis.iter();
+        analyses
+            .extend(background.map(|found| ("spec.strategy.canary.analysis".to_owned(), &found.analysis)));
+        let steps = canary.steps.iter().flatten().enumerate();
+        analyses.extend(steps.filter_map(|(index, step)| {
+            Some((format!("spec.strategy.canary.steps[{index}].analysis"), step.analysis.as_ref()?))
+        }));
+    }
+    if let Some(blue_green) = &strategy.blue_green {
+        for (field, analysis) in [
+            ("prePromotionAnalysis", &blue_green.pre_promotion_analysis),
+            ("postPromotionAnalysis", &blue_green.post_promotion_analysis),
+        ] {
+            let found = analysis.iter();
+            analyses.extend(found.map(|found| (format!("spec.strategy.blueGreen.{field}"), found)));
+        }
+    }
+    analyses
 }
 
 /// The spec of the run for `analysis`, with `args` as resolved by the caller.

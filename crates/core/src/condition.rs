@@ -87,9 +87,18 @@ fn healthy(facts: &Facts, memory: &Memory) -> bool {
     let replicas = facts.limits.replicas;
     let steps_done = facts.steps.is_empty()
         || status.current_step_index.is_some_and(|index| usize::try_from(index) == Ok(facts.steps.len()));
+    let placed = match facts.blue_green {
+        None => status.replicas == replicas,
+        Some(strategy) => {
+            let follows = |selected: &str| selected == status.current_pod_hash;
+            let previewed =
+                strategy.preview_service.is_none() || follows(&status.blue_green.preview_selector);
+            follows(&status.blue_green.active_selector) && previewed
+        }
+    };
     status.updated_replicas == replicas
         && status.available_replicas == replicas
-        && status.replicas == replicas
+        && placed
         && steps_done
         && memory.fully_promoted()
 }
@@ -111,7 +120,10 @@ pub(crate) fn update(facts: &Facts, memory: &mut Memory) {
 
 fn set_completed(facts: &Facts, memory: &mut Memory, completed: bool) {
     let value = if completed { "True" } else { "False" };
-    if !completed && find(&memory.status, word::COMPLETED).is_none_or(|known| known.status == "True") {
+    // Clients know no such event of the first revision of a blue-green rollout, which is promoted at once.
+    let told = facts.blue_green.is_none() || !memory.stable().is_empty();
+    let before = find(&memory.status, word::COMPLETED);
+    if told && !completed && before.is_none_or(|known| known.status == "True") {
         let message = format!(
             "Rollout not completed, started update to revision {} ({})",
             revision::number(facts),
@@ -162,7 +174,9 @@ fn set_healthy(memory: &mut Memory, now: jiff::Timestamp, healthy: bool) {
 }
 
 fn set_available(facts: &Facts, memory: &mut Memory) {
-    let enough = memory.status.available_replicas >= facts.limits.replicas;
+    let active = facts.by_hash(&memory.status.blue_green.active_selector);
+    let unknown = facts.blue_green.is_some() && active.is_none();
+    let enough = !unknown && memory.status.available_replicas >= facts.limits.replicas;
     let said = if enough {
         Said("True", "AvailableReason", "Rollout has minimum availability".to_owned())
     } else {

@@ -1,6 +1,8 @@
 //! Says which observed object plays which role: new, stable and other revisions, services, routers.
 
-use serin_api::{CanaryStep, CanaryStrategy, Rollout, RolloutStatus};
+use std::sync::LazyLock;
+
+use serin_api::{BlueGreenStrategy, CanaryStep, CanaryStrategy, Rollout, RolloutStatus};
 
 use crate::replica::{Limits, Pods};
 use crate::seen::Seen;
@@ -24,11 +26,16 @@ pub(crate) enum Change {
     Any,
 }
 
+/// Stands where a canary strategy is asked for and there is another one: no steps, no routers, no Services.
+static NO_CANARY: LazyLock<CanaryStrategy> = LazyLock::new(CanaryStrategy::default);
+
 /// The roles in one World. Borrowed from it; nothing here is a second copy of the truth.
 pub(crate) struct Facts<'w> {
     pub(crate) world: &'w World,
     pub(crate) rollout: &'w Rollout,
+    /// Without any field when the strategy is blue-green.
     pub(crate) canary: &'w CanaryStrategy,
+    pub(crate) blue_green: Option<&'w BlueGreenStrategy>,
     pub(crate) steps: &'w [CanaryStep],
     pub(crate) limits: Limits,
     pub(crate) total: Weight,
@@ -42,13 +49,20 @@ pub(crate) struct Facts<'w> {
     pub(crate) others: Vec<&'w ReplicaSet>,
     /// The template goes back to one of the last revisions, as `rollbackWindow` allows without steps and analyses.
     pub(crate) within_window: bool,
+    /// Blue-green: the template goes back to a revision whose pods are still there.
+    pub(crate) fast_rollback: bool,
 }
 
 impl<'w> Facts<'w> {
-    /// `None` when the Rollout has no canary strategy or no template; validation has said so before.
+    /// `None` when the Rollout has no strategy or no template; validation has said so before.
     pub(crate) fn gather(world: &'w World) -> Option<Self> {
         let rollout = &world.rollout;
-        let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
+        let strategy = rollout.spec.strategy.as_ref()?;
+        let (canary, blue_green) = match (&strategy.canary, &strategy.blue_green) {
+            (Some(canary), _) => (canary, None),
+            (None, Some(blue_green)) => (&*NO_CANARY, Some(blue_green)),
+            (None, None) => return None,
+        };
         let template = rollout.spec.template.as_ref()?.value();
         let status = rollout.status.as_ref();
         let (hash, collisions) = collision::free_hash(world, template);
@@ -61,8 +75,9 @@ impl<'w> Facts<'w> {
         };
         let mut others: Vec<_> = world.replica_sets.iter().filter(|set| !is_role(set)).collect();
         others.sort_by_key(|set| (std::cmp::Reverse(set.revision()), set.name.clone()));
-        let limits =
-            Limits::resolve(rollout.replicas(), canary.max_surge.as_ref(), canary.max_unavailable.as_ref());
+        let unavailable =
+            blue_green.map_or(&canary.max_unavailable, |blue_green| &blue_green.max_unavailable).as_ref();
+        let limits = Limits::resolve(rollout.replicas(), canary.max_surge.as_ref(), unavailable);
         let total = canary
             .traffic_routing
             .as_ref()
@@ -70,10 +85,12 @@ impl<'w> Facts<'w> {
             .and_then(|weight| u32::try_from(weight).ok())
             .map_or(PERCENT, Weight);
         let within_window = within_window(world, new, stable);
+        let fast_rollback = blue_green.is_some() && fast_rollback(world, new, stable);
         Some(Self {
             world,
             rollout,
             canary,
+            blue_green,
             steps: canary.steps.as_deref().unwrap_or_default(),
             limits,
             total,
@@ -83,7 +100,13 @@ impl<'w> Facts<'w> {
             stable,
             others,
             within_window,
+            fast_rollback,
         })
+    }
+
+    /// The revision was good before, and goes back without pauses and analyses.
+    pub(crate) fn skips_checks(&self) -> bool {
+        self.within_window || self.fast_rollback
     }
 
     /// Pods are split by a router and not by their number.
@@ -224,6 +247,17 @@ fn within_window(world: &World, new: Option<&ReplicaSet>, stable: Option<&Replic
     let between = |set: &&ReplicaSet| new.created < set.created && set.created < stable.created;
     let count = world.replica_sets.iter().filter(between).count();
     new.created < stable.created && i32::try_from(count).is_ok_and(|count| count < revisions)
+}
+
+/// The new revision is older than stable and still waits for its scale-down, or has all its pods in spite of it.
+fn fast_rollback(world: &World, new: Option<&ReplicaSet>, stable: Option<&ReplicaSet>) -> bool {
+    let (Some(new), Some(stable)) = (new, stable) else {
+        return false;
+    };
+    let waits = new
+        .scale_down_deadline()
+        .is_some_and(|deadline| deadline > world.now || new.pods.serving() >= world.rollout.replicas());
+    new.created < stable.created && waits && new.pods.spec > 0
 }
 
 /// The ReplicaSet of the current template: by hash label, else by semantic equality, which is what lets Serin take over

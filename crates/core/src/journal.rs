@@ -23,6 +23,9 @@ pub struct Event {
     pub message: String,
     /// Index of the write of the plan that it announces: sent only when that write succeeded.
     pub write: Option<usize>,
+    /// Name of the Service whose new selector it announces: sent only when that write succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// The events of one plan, in order.
@@ -44,7 +47,14 @@ impl Journal {
         self.push(Severity::Normal, reason, message, Some(write));
     }
 
+    pub(crate) fn switched(&mut self, service: &str, message: String) {
+        self.push(Severity::Normal, "SwitchService", message, None);
+        if let Some(event) = self.events.last_mut() {
+            event.service = Some(service.to_owned());
+        }
+    }
+
     fn push(&mut self, severity: Severity, reason: &str, message: String, write: Option<usize>) {
-        self.events.push(Event { severity, reason: reason.to_owned(), message, write });
+        self.events.push(Event { severity, reason: reason.to_owned(), message, write, service: None });
     }
 }

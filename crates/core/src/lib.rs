@@ -23,6 +23,7 @@ mod anti_affinity;
 mod capacity;
 mod collision;
 mod condition;
+mod count;
 mod dynamic;
 mod ephemeral;
 mod facts;

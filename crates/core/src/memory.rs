@@ -1,7 +1,7 @@
 //! Decides what is remembered: the status folded with the user's commands and with new revisions.
 
 use jiff::Timestamp;
-use serin_api::{PauseCondition, RolloutStatus};
+use serin_api::{BlueGreenStatus, CanaryStatus, PauseCondition, RolloutStatus};
 
 use crate::condition::word;
 use crate::facts::Facts;
@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::restart;
 use crate::split::Split;
 use crate::step;
-use crate::strategy::ServiceTarget;
+use crate::strategy::{ServiceTarget, blue_green};
 use crate::time::api_time;
 use crate::world::World;
 
@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     pub(crate) split: Option<Split>,
     /// The weights, or the revisions behind them, are others than in the plan before.
     pub(crate) weights_moved: bool,
+    /// Blue-green: the new revision may have the active Service.
+    pub(crate) cutover: bool,
     /// The Services that this plan points elsewhere.
     pub(crate) services: Vec<ServiceTarget>,
     /// The earliest moment at which something may change by itself.
@@ -49,6 +51,7 @@ impl Memory {
             retrying: false,
             split: None,
             weights_moved: false,
+            cutover: false,
             services: Vec::new(),
             wake: None,
         }
@@ -128,16 +131,18 @@ impl Memory {
 /// Starts from the stored status; forgets the attempt when the template or the steps have changed.
 pub(crate) fn fold(facts: &Facts) -> Memory {
     let mut memory = Memory::unfolded(facts.world);
-    let step_hash = step::hash(facts.steps);
-    let known_steps = memory.status.current_step_hash.clone().unwrap_or_default();
+    let step_hash = facts.blue_green.is_none().then(|| step::hash(facts.steps));
+    let known_steps = memory.status.current_step_hash.clone().filter(|known| !known.is_empty());
     let new_template = memory.status.current_pod_hash != facts.current_hash;
-    let new_steps = known_steps != step_hash && !known_steps.is_empty() && !same_spec(facts);
-    if new_template || new_steps {
+    let new_steps = known_steps.is_some() && known_steps != step_hash && !same_spec(facts);
+    let new_strategy = forget_other_strategy(facts, &mut memory);
+    if new_template || new_steps || new_strategy {
         begin_attempt(facts, &mut memory, new_template);
     }
     memory.status.current_pod_hash.clone_from(&facts.current_hash);
-    memory.status.current_step_hash = Some(step_hash);
+    memory.status.current_step_hash = step_hash;
     memory.status.collision_count = facts.collisions;
+    blue_green::observe(facts, &mut memory);
     hear_commands(&mut memory);
     clamp_step(facts, &mut memory);
     skip_steps_within_window(facts, &mut memory);
@@ -146,6 +151,18 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
         memory.status.promote_full = false;
     }
     memory
+}
+
+/// Forgets what the strategy before this one remembered; whether there was one.
+fn forget_other_strategy(facts: &Facts, memory: &mut Memory) -> bool {
+    let status = &mut memory.status;
+    if facts.blue_green.is_some() {
+        status.canary = CanaryStatus::default();
+        return status.current_step_hash.as_ref().is_some_and(|known| !known.is_empty());
+    }
+    let other = !status.blue_green.active_selector.is_empty();
+    status.blue_green = BlueGreenStatus::default();
+    other
 }
 
 /// The status is about this very spec: steps that hash otherwise were hashed by another program or another version of
@@ -168,15 +185,14 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
     if !restart::in_future(facts.world) {
         status.restarted_at.clone_from(&facts.rollout.spec.restart_at);
     }
-    status.canary.current_step_analysis_run_status = None;
-    status.canary.current_background_analysis_run_status = None;
+    forget_runs(status);
     status.current_step_index = (!facts.steps.is_empty()).then_some(0);
     if status.stable_rs.as_deref() == Some(facts.current_hash.as_str()) {
         status.current_step_index = last_index(facts);
-        if new_template && !status.current_pod_hash.is_empty() {
+        if new_template && !status.current_pod_hash.is_empty() && facts.blue_green.is_none() {
             memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
-    } else if new_template && facts.within_window {
+    } else if new_template && facts.within_window && facts.blue_green.is_none() {
         let message = "Rollback to active ReplicaSets within RollbackWindow".to_owned();
         memory.journal.note("SkipSteps", message);
     }
@@ -197,10 +213,18 @@ fn hear_commands(memory: &mut Memory) {
 /// The user took the abort back: the attempt starts again and measures anew.
 fn retry(memory: &mut Memory) {
     memory.status.aborted_at = None;
-    memory.status.canary.current_step_analysis_run_status = None;
-    memory.status.canary.current_background_analysis_run_status = None;
+    forget_runs(&mut memory.status);
     memory.progressed = true;
     memory.retrying = true;
+}
+
+/// What was measured of an attempt does not count for the next one.
+fn forget_runs(status: &mut RolloutStatus) {
+    status.canary.current_step_analysis_run_status = None;
+    status.canary.current_background_analysis_run_status = None;
+    status.blue_green.pre_promotion_analysis_run_status = None;
+    status.blue_green.post_promotion_analysis_run_status = None;
+    status.blue_green.scale_up_preview_check_point = false;
 }
 
 /// Index that says "all steps done", `None` without steps.

@@ -1,6 +1,6 @@
 //! Decides the phase: the one word that health checks read, and why.
 
-use serin_api::RolloutStatus;
+use serin_api::{BlueGreenStrategy, RolloutStatus};
 
 use crate::condition::word;
 use crate::facts::Facts;
@@ -8,7 +8,6 @@ use crate::service;
 
 /// Phase and message.
 pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
-    let said = |phase: &str, message: &str| (phase.to_owned(), message.to_owned());
     for condition in &status.conditions {
         if condition.type_ == word::INVALID_SPEC {
             return said("Degraded", &format!("InvalidSpec: {}", condition.message));
@@ -32,6 +31,9 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     if status.available_replicas < status.updated_replicas {
         return said("Progressing", "updated replicas are still becoming available");
     }
+    if let Some(strategy) = facts.blue_green {
+        return blue_green(strategy, status);
+    }
     if !facts.routed() && status.replicas > status.updated_replicas {
         return said("Progressing", "old replicas are pending termination");
     }
@@ -43,4 +45,24 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
         return said("Progressing", "waiting for traffic to reach the stable Service");
     }
     said("Healthy", "")
+}
+
+fn said(phase: &str, message: &str) -> (String, String) {
+    (phase.to_owned(), message.to_owned())
+}
+
+/// All pods are there: what is left are the switch and what is looked at after it.
+fn blue_green(strategy: &BlueGreenStrategy, status: &RolloutStatus) -> (String, String) {
+    let current = status.current_pod_hash.as_str();
+    if status.blue_green.active_selector != current {
+        return said("Progressing", "active service cutover pending");
+    }
+    if status.stable_rs.as_deref() == Some(current) {
+        return said("Healthy", "");
+    }
+    let run = status.blue_green.post_promotion_analysis_run_status.as_ref();
+    let measures =
+        strategy.post_promotion_analysis.is_some() && !run.is_some_and(|run| run.status.completed());
+    let waits = if measures { "analysis to complete" } else { "post-promotion verification to complete" };
+    said("Progressing", &format!("waiting for {waits}"))
 }

@@ -12,13 +12,13 @@ use crate::memory::{self, Memory};
 use crate::problem;
 use crate::seen::ObjectKey;
 use crate::split::Split;
-use crate::strategy::{ServiceTarget, Size, canary};
+use crate::strategy::{ServiceTarget, Size, blue_green, canary};
 use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, condition, ephemeral, phase, replica_set, restart, revision, safety, scale, service, traffic,
-    weights,
+    analysis, condition, count, ephemeral, phase, replica_set, restart, revision, safety, scale, service,
+    traffic, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -101,6 +101,8 @@ fn decide(facts: &Facts) -> Plan {
     condition::valid(&mut memory);
     if aborted {
         safety::gate_of_abort(&mut gates);
+    } else if let Some(strategy) = facts.blue_green {
+        blue_green::advance(facts, strategy, &mut memory, &mut gates);
     } else {
         canary::advance(facts, &mut memory, &mut gates);
     }
@@ -122,7 +124,7 @@ fn abort_in_spite_of(facts: &Facts, problems: &[String]) -> Plan {
 
 /// Turns what is remembered into wishes, and wishes into writes that are safe now.
 fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Plan {
-    observe_counts(facts, &mut memory);
+    count::observe(facts, &mut memory);
     weights::observe(facts, &mut memory);
     let mut plan = Plan::default();
     if scope == Scope::Whole {
@@ -131,6 +133,7 @@ fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Pla
     if scope != Scope::Capacity {
         plan.split = traffic::split(facts, &mut memory, &mut gates);
         plan.services = service::targets(facts, &memory);
+        service::tell(facts, &plan.services, &mut memory.journal);
     }
     memory.split.clone_from(&plan.split);
     memory.services.clone_from(&plan.services);
@@ -199,19 +202,6 @@ fn annotate_revision(facts: &Facts, number: &str) -> Write {
     Write { object: rollout_key(facts), effect: Effect::JsonPatch(patch) }
 }
 
-fn observe_counts(facts: &Facts, memory: &mut Memory) {
-    let sum = |count: fn(&crate::world::ReplicaSet) -> i32| {
-        facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(count(set)))
-    };
-    let status = &mut memory.status;
-    status.replicas = sum(|set| set.pods.current);
-    status.updated_replicas = facts.new_pods().current;
-    status.ready_replicas = sum(|set| set.ready);
-    status.available_replicas = sum(|set| set.pods.available);
-    status.hpa_replicas = status.replicas;
-    status.selector = facts.rollout.spec.selector.as_ref().map(problem::selector_text).unwrap_or_default();
-}
-
 fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> Plan {
     memory.status.observed_generation =
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
@@ -229,15 +219,23 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
     let closed = gates.finish();
     memory.status.gates = (!closed.is_empty()).then_some(closed);
     let mut events = memory.journal.events;
-    events.sort_by_key(rank);
+    events.sort_by_key(|event| rank(facts, event));
     Plan { status: memory.status, wake: memory.wake, events, ..plan }
 }
 
 /// Clients and the tests of the API know one order of the events of an update; within a rank they keep their own.
-fn rank(event: &Event) -> u8 {
+fn rank(facts: &Facts, event: &Event) -> u8 {
+    let preview = facts.blue_green.and_then(|strategy| strategy.preview_service.as_ref());
     match event.reason.as_str() {
         "RolloutUpdated" | "SkipSteps" => 0,
         "NewReplicaSetCreated" => 1,
+        "SwitchService" => {
+            if event.service.as_ref() == preview {
+                1
+            } else {
+                4
+            }
+        }
         "RolloutNotCompleted" => 2,
         "ScalingReplicaSet" => 4,
         "RolloutAborted" | "RolloutPaused" | "RolloutCompleted" => 5,

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serin_api::{RolloutAnalysis, label};
 
+use crate::analysis_spec::analyses;
 use crate::facts::Facts;
 use crate::seen::Seen;
 use crate::workload;
@@ -23,24 +24,19 @@ pub(crate) fn sentence(world: &World, problems: &[String]) -> String {
 /// What the spec names and is not there, or cannot be used.
 pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
     let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
+    let blue_green = facts.blue_green;
     let services = [
-        ("canaryService", facts.canary.canary_service.as_deref()),
-        ("stableService", facts.canary.stable_service.as_deref()),
+        ("canary.canaryService", facts.canary.canary_service.as_deref()),
+        ("canary.stableService", facts.canary.stable_service.as_deref()),
+        ("blueGreen.activeService", blue_green.map(|strategy| strategy.active_service.as_str())),
+        ("blueGreen.previewService", blue_green.and_then(|strategy| strategy.preview_service.as_deref())),
     ];
     for (field, name) in services {
         if let Some(name) = name {
-            problems.extend(of_service(facts, &format!("spec.strategy.canary.{field}"), name));
+            problems.extend(of_service(facts, &format!("spec.strategy.{field}"), name));
         }
     }
-    let analyses = facts
-        .canary
-        .analysis
-        .iter()
-        .map(|background| ("spec.strategy.canary.analysis".to_owned(), &background.analysis))
-        .chain(facts.steps.iter().enumerate().filter_map(|(index, step)| {
-            Some((format!("spec.strategy.canary.steps[{index}].analysis"), step.analysis.as_ref()?))
-        }));
-    for (path, analysis) in analyses {
+    for (path, analysis) in analyses(facts.rollout) {
         problems.extend(of_templates(facts, &path, analysis));
     }
     for router in &facts.world.routers {

@@ -177,7 +177,9 @@ fn annotation_changes(facts: &Facts, memory: &Memory, set: &ReplicaSet, wanted: 
         if set.revision() != number && set.revision() > 0 {
             want(label::REVISION_HISTORY, Some(history(set)));
         }
-    } else if wanted.is_some_and(|size| size.replicas > 0) && set.hash == memory.stable() {
+    } else if wanted.is_some_and(|size| {
+        size.replicas > 0 && (set.hash == memory.stable() || size.replicas != set.pods.spec)
+    }) {
         want(label::DESIRED_REPLICAS, Some(facts.limits.replicas.to_string()));
     }
     match wanted.map(|size| size.deadline) {

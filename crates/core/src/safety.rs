@@ -2,6 +2,7 @@
 //! forward can stand in its way.
 
 use crate::condition::{find, word};
+use crate::count;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
@@ -33,9 +34,8 @@ pub(crate) fn heed_deadline(facts: &Facts, memory: &mut Memory) {
     }
     let known = find(&memory.status, word::PROGRESSING);
     let late = known.filter(|known| known.reason == word::DEADLINE_EXCEEDED);
-    let available = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.available));
     if let Some(message) = late.map(|late| late.message.clone())
-        && available <= memory.status.available_replicas
+        && count::available(facts, memory) <= memory.status.available_replicas
     {
         memory.abort(message);
     }

@@ -8,24 +8,27 @@ use crate::memory::Memory;
 use crate::replica::{Others, Pods, carrying, next_counts};
 use crate::service::drained;
 use crate::split::Split;
-use crate::strategy::{Deadline, Size};
+use crate::strategy::{Deadline, Size, blue_green};
 use crate::time::after;
 use crate::traffic;
 use crate::weights;
 use crate::world::ReplicaSet;
 
 /// Seconds that pods without traffic are kept for a fast way back, unless the Rollout says otherwise.
-const SCALE_DOWN_DELAY_SECONDS: i32 = 30;
+pub(crate) const SCALE_DOWN_DELAY_SECONDS: i32 = 30;
 
 /// Sizes of all ReplicaSets.
 pub(crate) fn sizes(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
+    if let Some(strategy) = facts.blue_green {
+        return blue_green::scale::sizes(facts, strategy, memory, gates);
+    }
     if facts.rollout.spec.paused && !memory.aborted() {
         return Vec::new();
     }
     if facts.routed() { routed(facts, memory, gates) } else { by_pods(facts, memory, gates) }
 }
 
-fn size(set: &ReplicaSet, replicas: i32, deadline: Deadline) -> Size {
+pub(crate) fn size(set: &ReplicaSet, replicas: i32, deadline: Deadline) -> Size {
     Size { uid: set.uid.clone(), replicas, deadline }
 }
 
@@ -49,7 +52,7 @@ fn routed(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
     sizes
 }
 
-fn distinct_stable<'w>(facts: &Facts<'w>) -> Option<&'w ReplicaSet> {
+pub(crate) fn distinct_stable<'w>(facts: &Facts<'w>) -> Option<&'w ReplicaSet> {
     facts.stable.filter(|stable| facts.new.is_none_or(|new| new.uid != stable.uid))
 }
 
@@ -136,7 +139,7 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
 }
 
 /// Holds a ReplicaSet at its size until `delay` seconds after its traffic has gone.
-fn delayed(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, delay: i64) -> Size {
+pub(crate) fn delayed(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, delay: i64) -> Size {
     let now = facts.world.now;
     match set.scale_down_deadline() {
         Some(deadline) if deadline <= now => size(set, 0, Deadline::Remove),

@@ -3,11 +3,12 @@
 use crate::capacity;
 use crate::dynamic;
 use crate::facts::{Change, Facts};
+use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::replica::carrying;
 use crate::seen::Seen;
 use crate::split::{Effective, Weight};
-use crate::strategy::ServiceTarget;
+use crate::strategy::{ServiceTarget, blue_green};
 use crate::time::Until;
 use crate::weights;
 use crate::world::ReplicaSet;
@@ -21,6 +22,9 @@ enum Role {
 /// What the Services should select. A Service is pointed at a revision only when that has ready pods for the traffic
 /// which the Service carries; the canary Service goes to a new revision only while it carries nothing.
 pub(crate) fn targets(facts: &Facts, memory: &Memory) -> Vec<ServiceTarget> {
+    if let Some(strategy) = facts.blue_green {
+        return blue_green::service::targets(facts, strategy, memory);
+    }
     let wanted = [
         (Role::Stable, facts.canary.stable_service.as_deref(), stable_role(facts, memory)),
         (Role::Canary, facts.canary.canary_service.as_deref(), canary_role(facts, memory)),
@@ -38,6 +42,17 @@ pub(crate) fn targets(facts: &Facts, memory: &Memory) -> Vec<ServiceTarget> {
         may.then(|| ServiceTarget { service: name.to_owned(), hash: set.hash.clone() })
     });
     targets.collect()
+}
+
+/// Tells of Services that come to select another revision.
+pub(crate) fn tell(facts: &Facts, targets: &[ServiceTarget], journal: &mut Journal) {
+    for ServiceTarget { service, hash } in targets {
+        let selected = facts.selected(Some(service)).unwrap_or_default();
+        if selected != hash {
+            let message = format!("Switched selector for service '{service}' from '{selected}' to '{hash}'");
+            journal.switched(service, message);
+        }
+    }
 }
 
 /// The stable Service follows stable. Without a router it follows the pods: when all of them are to be of the new
@@ -148,7 +163,11 @@ pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<Drai
     Ok(DrainPermit(()))
 }
 
-fn unselected(facts: &Facts, name: &str, hash: &str) -> Result<(), Until> {
+/// The Service does not select this revision, for certain.
+///
+/// # Errors
+/// What is waited for.
+pub(crate) fn unselected(facts: &Facts, name: &str, hash: &str) -> Result<(), Until> {
     let wait = |text: String| Err((text, None));
     match facts.service(name) {
         Some(Seen::Fresh(service)) if service.hash.as_deref() == Some(hash) => {

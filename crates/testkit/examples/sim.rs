@@ -1,4 +1,4 @@
-//! Simulates many seeds: `sim [--seeds N] [--from SEED]`, or one seed with its story: `SEED=7 sim`.
+//! Simulates many seeds: `sim [--seeds N] [--from SEED] [--every N]`, or one seed with its story: `SEED=7 sim`.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -38,15 +38,16 @@ fn main() -> ExitCode {
         return tell(seed);
     }
     let (from, seeds) = (argument("--from").unwrap_or(0), argument("--seeds").unwrap_or(10_000));
+    let every = argument("--every").unwrap_or(1).max(1);
     let (began, next, tally) = (Instant::now(), AtomicU64::new(from), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let mut seed = next.fetch_add(1, Ordering::Relaxed);
+                let mut seed = next.fetch_add(every, Ordering::Relaxed);
                 while seed < from + seeds {
                     let outcome = simulate(seed, false);
                     tally.lock().unwrap_or_else(PoisonError::into_inner).count(seed, outcome);
-                    seed = next.fetch_add(1, Ordering::Relaxed);
+                    seed = next.fetch_add(every, Ordering::Relaxed);
                 }
             });
         }

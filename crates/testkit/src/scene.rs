@@ -20,6 +20,10 @@ pub const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
 pub const CANARY_SERVICE: &str = "shop-canary";
 /// Name of the stable Service of every scene.
 pub const STABLE_SERVICE: &str = "shop-stable";
+/// Name of the active Service of every blue-green scene.
+pub const ACTIVE_SERVICE: &str = "shop-active";
+/// Name of the preview Service of every blue-green scene.
+pub const PREVIEW_SERVICE: &str = "shop-preview";
 
 /// A World on its way to be what a test needs.
 #[derive(Clone, Debug)]
@@ -105,18 +109,22 @@ impl Scene {
 
     /// Names a canary and a stable Service, which select `v1`.
     pub fn services(self) -> Self {
-        let service = |hash: &str| {
-            let selector = [("app", "shop"), (label::POD_TEMPLATE_HASH, hash)];
-            Seen::Fresh(Service {
-                hash: Some(hash.to_owned()),
-                managed_by: Some("shop".to_owned()),
-                selector: selector.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            })
-        };
         self.canary(json!({"canaryService": CANARY_SERVICE, "stableService": STABLE_SERVICE})).edit(|world| {
             world.services.insert(CANARY_SERVICE.to_owned(), service("v1"));
             world.services.insert(STABLE_SERVICE.to_owned(), service("v1"));
         })
+    }
+
+    /// Blue-green instead of a canary, with these fields beside `activeService`. The Services select `v1`.
+    pub fn blue_green(self, fields: Value) -> Self {
+        let strategy = json!({"canary": null, "blueGreen": {"activeService": ACTIVE_SERVICE}});
+        self.spec(json!({"strategy": strategy})).spec(json!({"strategy": {"blueGreen": fields}})).edit(
+            |world| {
+                for name in [ACTIVE_SERVICE, PREVIEW_SERVICE] {
+                    world.services.entry(name.to_owned()).or_insert_with(|| service("v1"));
+                }
+            },
+        )
     }
 
     /// Splits traffic by an HTTPRoute that confirms at once, with all weight on stable.
@@ -380,6 +388,16 @@ fn shown(split: &Split) -> Split {
     shown.headers.iter_mut().for_each(|route| route.matches.clear());
     shown.mirrors.iter_mut().for_each(|route| (route.matches, route.percentage) = (Vec::new(), 100));
     shown
+}
+
+/// A Service of the Rollout that selects this revision.
+fn service(hash: &str) -> Seen<Service> {
+    let selector = [("app", "shop"), (label::POD_TEMPLATE_HASH, hash)];
+    Seen::Fresh(Service {
+        hash: Some(hash.to_owned()),
+        managed_by: Some("shop".to_owned()),
+        selector: selector.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    })
 }
 
 fn set<'w>(world: &'w mut World, version: &str) -> &'w mut ReplicaSet {

@@ -27,6 +27,9 @@ pub fn needs(rollout: &Rollout) -> Vec<ObjectKey> {
             pair.flat_map(|pair| [Some(pair.ping_service.as_str()), Some(pair.pong_service.as_str())]),
         );
     }
+    if let Some(strategy) = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref()) {
+        names.extend([Some(strategy.active_service.as_str()), strategy.preview_service.as_deref()]);
+    }
     let mut needed: Vec<_> = names
         .into_iter()
         .flatten()

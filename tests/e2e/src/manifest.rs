@@ -39,6 +39,11 @@ spec:
     )
 }
 
+/// As [`rollout`], with blue-green instead of a canary; `strategy` is YAML indented by six spaces.
+pub fn blue_green(namespace: &str, version: &str, replicas: i32, strategy: &str) -> String {
+    rollout(namespace, version, replicas, strategy).replace("    canary:\n", "    blueGreen:\n")
+}
+
 /// A change of the version, as a merge patch of the Rollout: a new revision. `more` are further variables.
 pub fn version(version: &str, more: &[(&str, &str)]) -> serde_json::Value {
     let mut env = vec![serde_json::json!({"name": "VERSION", "value": version})];
@@ -57,13 +62,19 @@ pub fn version(version: &str, more: &[(&str, &str)]) -> serde_json::Value {
 
 /// The Services of canary and stable.
 pub fn services(namespace: &str) -> String {
-    let service = |name: &str| {
-        format!(
-            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
-             spec:\n  selector: {{app: shop}}\n  ports: [{{name: http, port: 80, targetPort: http}}]\n"
-        )
-    };
-    format!("{}---\n{}", service("shop-stable"), service("shop-canary"))
+    format!("{}---\n{}", service(namespace, "shop-stable"), service(namespace, "shop-canary"))
+}
+
+/// The active and the preview Service.
+pub fn blue_green_services(namespace: &str) -> String {
+    format!("{}---\n{}", service(namespace, "shop-active"), service(namespace, "shop-preview"))
+}
+
+fn service(namespace: &str, name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+         spec:\n  selector: {{app: shop}}\n  ports: [{{name: http, port: 80, targetPort: http}}]\n"
+    )
 }
 
 /// A Gateway of the testbed's Traefik, and an HTTPRoute between the two Services for `NAMESPACE.example`.

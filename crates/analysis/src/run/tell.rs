@@ -29,6 +29,7 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
             reason: "AnalysisDataUnavailable".to_owned(),
             message: format!("Metric '{}': {}", after.name, after.message),
             write: None,
+            service: None,
         });
     } else if held && !holds && !after.phase.completed() {
         events.push(Event {
@@ -36,6 +37,7 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
             reason: "AnalysisDataAvailable".to_owned(),
             message: format!("Metric '{}' is measured again", after.name),
             write: None,
+            service: None,
         });
     }
     if edits(Some(after)) > edits(before) {
@@ -47,6 +49,7 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
                 after.name
             ),
             write: None,
+            service: None,
         });
     }
     let ended = after.phase.completed() && before.is_none_or(|before| !before.phase.completed());
@@ -67,5 +70,5 @@ fn event(phase: AnalysisPhase, reason: String, message: String) -> Event {
         AnalysisPhase::Failed | AnalysisPhase::Error => Severity::Warning,
         _ => Severity::Normal,
     };
-    Event { severity, reason, message, write: None }
+    Event { severity, reason, message, write: None, service: None }
 }

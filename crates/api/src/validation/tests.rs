@@ -160,3 +160,42 @@ fn durations_of_pauses_are_seconds_or_text() {
         assert_eq!(step.pause.unwrap().duration_seconds(), expected);
     }
 }
+
+#[test]
+fn each_problem_of_a_blue_green_strategy_is_named() {
+    let with = |fields: &str| {
+        let change = format!("spec: {{strategy: {{canary: null, blueGreen: {{{fields}}}}}}}");
+        validate(&rollout(&change)).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let good = "activeService: a, previewService: b, scaleDownDelayRevisionLimit: 10, maxUnavailable: 25%, \
+                prePromotionAnalysis: {templates: [{templateName: t}]}";
+    assert_eq!(with(good), Vec::<String>::new());
+    for (fields, expected) in [
+        (
+            "activeService: a, previewService: a",
+            "activeService: Invalid value: \"a\": This rollout uses the same service",
+        ),
+        (
+            "",
+            "activeService: Invalid value: \"\": This rollout uses the same service for the active and preview services",
+        ),
+        ("previewService: b", "spec.strategy.blueGreen.activeService: Required value"),
+        (
+            "activeService: a, scaleDownDelayRevisionLimit: 11",
+            "scaleDownDelayRevisionLimit: Invalid value: 11: This rollout's revision history limit can not be smaller",
+        ),
+        ("activeService: a, autoPromotionSeconds: -1", "autoPromotionSeconds: Invalid value: -1"),
+        ("activeService: a, maxUnavailable: some", "blueGreen.maxUnavailable: Invalid value: \"some\""),
+        (
+            "activeService: a, postPromotionAnalysis: {}",
+            "blueGreen.postPromotionAnalysis.templates: Required value",
+        ),
+        (
+            "activeService: a, antiAffinity: {}",
+            "blueGreen.antiAffinity: Invalid value: {}: AntiAffinity must have exactly",
+        ),
+    ] {
+        let problems = with(fields);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{fields}: {problems:#?}");
+    }
+}

@@ -14,9 +14,7 @@ fn refuse(problems: &mut Vec<Problem>, path: String, set: bool, remedy: &str) {
 }
 
 pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
-    let at = |field: &str| format!("spec.{field}");
     let Some(strategy) = &spec.strategy else { return };
-    refuse(problems, at("strategy.blueGreen"), strategy.blue_green.is_some(), "use spec.strategy.canary");
     if let Some(canary) = &strategy.canary {
         canary_fields(canary, problems);
     }

@@ -35,8 +35,12 @@ impl Rollouts {
         version: &str,
     ) -> Vec<Failure> {
         let mut performed = Performed { denials: self.denials(name), ..Performed::default() };
+        let mut switched = Vec::new();
         for write in traffic_writes(scene, plan) {
             self.perform_one(name, scene, (&write, version), &mut performed).await;
+            if write.object.kind == "Service" && performed.done.last() == Some(&true) {
+                switched.push(write.object.name);
+            }
         }
         performed.done.clear();
         let mut version = version.to_owned();
@@ -48,7 +52,8 @@ impl Rollouts {
         }
         self.release(name, scene, plan, &mut performed).await;
         for event in &plan.events {
-            if event.write.is_none_or(|write| performed.done.get(write) == Some(&true)) {
+            let written = event.write.is_none_or(|write| performed.done.get(write) == Some(&true));
+            if written && event.service.as_ref().is_none_or(|service| switched.contains(service)) {
                 self.announcer.tell(Subject::Rollout, &scene.about, event.clone());
             }
         }

@@ -48,6 +48,7 @@ impl Rollouts {
             reason: reason.to_owned(),
             message: format!("{before}{name}{after}"),
             write: None,
+            service: None,
         };
         let about = reference(&kind::rollout(), name, &kept.uid, &kept.version);
         self.announcer.tell(Subject::Rollout, &about, event);

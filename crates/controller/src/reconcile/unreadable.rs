@@ -29,6 +29,7 @@ impl Rollouts {
                 reason: "InvalidSpec".to_owned(),
                 message: format!("The Rollout \"{}\" cannot be read: {why}", name.name),
                 write: None,
+                service: None,
             };
             let about = reference(&kind::rollout(), name, &kept.uid, &kept.version);
             self.announcer.tell(Subject::Rollout, &about, event);

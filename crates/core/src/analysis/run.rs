@@ -15,6 +15,7 @@ use crate::memory::Memory;
 use crate::replica_set::owner_reference;
 use crate::revision;
 use crate::seen::{ObjectKey, Seen};
+use crate::strategy::blue_green;
 use crate::write::{Effect, Write};
 
 /// Starts the runs that are wanted and ends those that are not.
@@ -25,7 +26,7 @@ pub(crate) fn runs(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec
             Some((analysis, suffix, step)) => {
                 ensure(facts, memory, (role, analysis, &suffix, step), gates, &mut writes);
             }
-            None if measured(facts, memory) => *role.recorded(memory) = None,
+            None if measured(facts, memory) && !role.is_kept() => *role.recorded(memory) = None,
             None => {}
         }
     }
@@ -53,7 +54,30 @@ fn wanted<'w>(facts: &Facts<'w>, memory: &Memory, role: Role) -> Option<Wanted<'
             let analysis = facts.steps.get(index)?.analysis.as_ref()?;
             Some((analysis, format!("{}-{index}", revision::number(facts)), Some(index)))
         }
+        Role::PrePromotion | Role::PostPromotion => around_promotion(facts, memory, role),
     }
+}
+
+/// Before the switch when the preview has its pods, and after it. One that has begun goes on; one that has ended is not
+/// made again.
+fn around_promotion<'w>(facts: &Facts<'w>, memory: &Memory, role: Role) -> Option<Wanted<'w>> {
+    let strategy = facts.blue_green?;
+    let status = &memory.status.blue_green;
+    let cut_over = blue_green::cut_over(facts, memory);
+    let (analysis, recorded, suffix, ready) = if role == Role::PrePromotion {
+        let ready = blue_green::scale::ready(facts, strategy, memory);
+        (&strategy.pre_promotion_analysis, &status.pre_promotion_analysis_run_status, "pre", ready)
+    } else {
+        let ready = blue_green::scale::saturated(facts);
+        (&strategy.post_promotion_analysis, &status.post_promotion_analysis_run_status, "post", ready)
+    };
+    let in_time = cut_over == (role == Role::PostPromotion);
+    let begins = match recorded {
+        Some(run) => !run.status.completed(),
+        None => ready && memory.pauses().is_empty(),
+    };
+    let analysis = analysis.as_ref().filter(|_| in_time && begins)?;
+    Some((analysis, format!("{}-{suffix}", revision::number(facts)), None))
 }
 
 fn ensure(

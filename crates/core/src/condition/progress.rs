@@ -100,6 +100,8 @@ fn progressed(before: &RolloutStatus, memory: &Memory) -> bool {
         || after.stable_rs != before.stable_rs
         || after.current_step_index != before.current_step_index
         || after.current_step_hash != before.current_step_hash
+        || after.blue_green.active_selector != before.blue_green.active_selector
+        || after.blue_green.preview_selector != before.blue_green.preview_selector
 }
 
 /// The deadline does not run while somebody else's work is waited for: pauses, analyses, delayed scale-downs.
@@ -115,7 +117,8 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
     let unlimited = step.is_some_and(|step| step.analysis.is_some())
         || is_true(&memory.status, word::PAUSED)
         || matches!(known.reason.as_str(), word::ABORTED | word::PAUSED_REASON | word::NEW_AVAILABLE)
-        || analysis::holding(facts, memory).is_some();
+        || analysis::holding(facts, memory).is_some()
+        || analysis::promotion_run_is_on(memory);
     let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
     if let Some(until) = delayed.filter(|until| *until > facts.world.now) {
         memory.wake_at(until);

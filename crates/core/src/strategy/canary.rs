@@ -8,12 +8,11 @@ use crate::analysis::{self, StepVerdict};
 use crate::capacity;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
-use crate::journal::Journal;
 use crate::managed_route;
 use crate::memory::{CANARY_PAUSE_STEP, INCONCLUSIVE_ANALYSIS, Memory, last_index};
-use crate::revision;
 use crate::split::Effective;
 use crate::step;
+use crate::strategy::{gate_of_inconclusive, gate_of_spec, tell_completion};
 use crate::time::after;
 use crate::traffic;
 use crate::weights;
@@ -78,17 +77,6 @@ fn step_state(
     };
     let done = done && !analysis::held(facts, memory, gates);
     if done { StepState::Done } else { StepState::Waiting }
-}
-
-fn gate_of_spec(gates: &mut Gates) {
-    gates.hold("spec.paused is true", "resume with `kubectl serin promote`");
-}
-
-fn gate_of_inconclusive(gates: &mut Gates) {
-    gates.hold(
-        "a decision about an inconclusive analysis",
-        "`kubectl serin promote` measures again, `abort` takes back",
-    );
 }
 
 fn pause_state(
@@ -251,15 +239,4 @@ fn promote(facts: &Facts, memory: &mut Memory, reason: &str) {
     memory.status.stable_rs = Some(facts.current_hash.clone());
     memory.progressed = true;
     tell_completion(&mut memory.journal, facts, reason);
-}
-
-fn tell_completion(journal: &mut Journal, facts: &Facts, reason: &str) {
-    journal.note(
-        "RolloutCompleted",
-        format!(
-            "Rollout completed update to revision {} ({}): {reason}",
-            revision::number(facts),
-            facts.current_hash
-        ),
-    );
 }

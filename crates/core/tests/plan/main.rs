@@ -12,6 +12,7 @@ use serin_testkit::scene::Scene;
 
 mod abort;
 mod analysis;
+mod blue_green;
 mod law;
 mod replica_math;
 mod restart;

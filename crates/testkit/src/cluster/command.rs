@@ -216,7 +216,8 @@ impl Cluster {
             }
             (Kind::Set, None, Some(Object::Set(set))) => self.sync_soon(&set.uid),
             (Kind::Run, Some(Object::Run(run)), None) => {
-                self.script_run(&run.name, run.labels.get(label::STEP_INDEX))
+                let background = run.labels.get(label::ROLLOUT_TYPE).is_some_and(|role| role == "Background");
+                self.script_run(&run.name, background);
             }
             (Kind::Run, Some(Object::Run(run)), Some(_)) if run.terminating => {
                 let name = run.name.clone();
@@ -228,7 +229,7 @@ impl Cluster {
     }
 
     /// How an AnalysisRun will go. A background run may also measure for as long as it is wanted.
-    fn script_run(&mut self, name: &str, step: Option<&String>) {
+    fn script_run(&mut self, name: &str, background: bool) {
         let begins = self.chance.between(100, 2_000);
         self.at(self.now + begins, Event::RunPhase(name.to_owned(), AnalysisPhase::Running));
         let bad = if self.fair { 0 } else { self.weather.bad_analysis };
@@ -237,7 +238,7 @@ impl Cluster {
             chance if chance < bad => {
                 self.chance.pick(&[AnalysisPhase::Failed, AnalysisPhase::Error, AnalysisPhase::Inconclusive])
             }
-            chance if chance > 60 && step.is_none() => return,
+            chance if chance > 60 && background => return,
             _ => AnalysisPhase::Successful,
         };
         self.at(self.now + ends, Event::RunPhase(name.to_owned(), phase));

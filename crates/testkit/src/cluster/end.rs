@@ -6,7 +6,7 @@ use super::Cluster;
 use super::pod::image;
 use super::truth::Asked;
 use crate::digest::gates;
-use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
+use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE};
 
 /// What is wrong with the rest that was found.
 pub(super) fn problems(cluster: &Cluster, status: &RolloutStatus) -> Vec<String> {
@@ -48,6 +48,7 @@ fn healthy(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
     carry_their_role(cluster, &stable, complain);
     only(cluster, &stable, complain);
     carried_by(cluster, &stable, complain);
+    selects(cluster, PREVIEW_SERVICE, &stable, complain);
 }
 
 /// Pods carry the labels of their template, and the role that the Rollout names for stable.
@@ -90,12 +91,17 @@ fn carried_by(cluster: &Cluster, hash: &str, complain: &mut impl FnMut(String)) 
     if cluster.truth.flowing.iter().any(|asked| *asked != Asked::default()) {
         complain(format!("the canary has {:?}", cluster.truth.flowing));
     }
-    for name in [CANARY_SERVICE, STABLE_SERVICE] {
-        let service = cluster.truth.world.services.get(name).and_then(|seen| seen.fresh());
-        let selected = service.and_then(|service| service.hash.as_deref());
-        if selected.is_some_and(|selected| selected != hash) {
-            complain(format!("Service {name} selects {selected:?} instead of {hash}"));
-        }
+    for name in [CANARY_SERVICE, STABLE_SERVICE, ACTIVE_SERVICE] {
+        selects(cluster, name, hash, complain);
+    }
+}
+
+/// A Service that selects a revision selects this one.
+fn selects(cluster: &Cluster, name: &str, hash: &str, complain: &mut impl FnMut(String)) {
+    let service = cluster.truth.world.services.get(name).and_then(|seen| seen.fresh());
+    let selected = service.and_then(|service| service.hash.as_deref());
+    if selected.is_some_and(|selected| selected != hash) {
+        complain(format!("Service {name} selects {selected:?} instead of {hash}"));
     }
 }
 

@@ -159,7 +159,8 @@ impl Cluster {
         };
         let sum: i32 = self.truth.world.replica_sets.iter().map(|set| set.pods.spec).sum();
         let most = self.truth.most(self.now);
-        if grew && self.truth.routes.is_empty() && sum > most {
+        let limited = self.truth.routes.is_empty() && !self.truth.is_blue_green();
+        if grew && limited && sum > most {
             self.violation(format!("{} grew to {}: {sum} pods of at most {most}", set.name, set.pods.spec));
         }
     }

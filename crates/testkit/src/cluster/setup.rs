@@ -8,7 +8,7 @@ use super::command::Command;
 use super::traffic::STAFF;
 use super::truth::{KINDS, Kind, Truth};
 use super::{Cluster, Event, Laws, Process};
-use crate::scene::{self, CANARY_SERVICE, STABLE_SERVICE, Scene, template};
+use crate::scene::{self, ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE, Scene, template};
 use crate::seed::Seed;
 
 /// How the cluster behaves in one simulation.
@@ -38,10 +38,22 @@ pub(crate) struct Weather {
 /// How a Rollout of the simulation directs traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Traffic {
+    BlueGreen,
     Pods,
     PodsAndServices,
     Routes(usize),
     Subsets,
+}
+
+impl Traffic {
+    /// Services that the Rollout names.
+    fn services(self) -> &'static [&'static str] {
+        match self {
+            Self::BlueGreen => &[ACTIVE_SERVICE, PREVIEW_SERVICE],
+            Self::PodsAndServices | Self::Routes(_) => &[CANARY_SERVICE, STABLE_SERVICE],
+            Self::Pods | Self::Subsets => &[],
+        }
+    }
 }
 
 /// The cluster of one seed, before anything has happened.
@@ -55,12 +67,13 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         Traffic::Routes(2),
         Traffic::Subsets,
     ];
-    let traffic = chance.pick(&kinds);
-    let canary = strategy(&mut chance, traffic);
-    let weather = weather(&mut chance, &canary);
-    let scene = rollout(&mut chance, traffic, canary);
+    let canary = chance.pick(&kinds);
+    let traffic = if seed.is_multiple_of(5) { Traffic::BlueGreen } else { canary };
+    let strategy = strategy(&mut chance, traffic);
+    let weather = weather(&mut chance, traffic, &strategy);
+    let scene = rollout(&mut chance, traffic, strategy);
     let (routes, subsets) = match traffic {
-        Traffic::Pods | Traffic::PodsAndServices => (0, false),
+        Traffic::Pods | Traffic::PodsAndServices | Traffic::BlueGreen => (0, false),
         Traffic::Routes(routes) => (routes, false),
         Traffic::Subsets => (1, true),
     };
@@ -99,21 +112,23 @@ fn spec_text(scene: &Scene) -> String {
     spec.to_string()
 }
 
-fn weather(chance: &mut Seed, canary: &Value) -> Weather {
+fn weather(chance: &mut Seed, traffic: Traffic, strategy: &Value) -> Weather {
+    let most = if traffic == Traffic::BlueGreen { 2 } else { 15 };
     Weather {
         rough: chance.between(0, 2),
         watch_lag: chance.pick(&[50, 500, 4_000]),
         request_lag: chance.pick(&[20, 500, 3_000]),
         set_lag: chance.pick(&[50, 1_000]),
         slowest_start: chance.pick(&[500, 5_000, 30_000]),
-        bound: chance.pick(&[1, 5, 15]),
+        // Nobody says how long the endpoints of a Service take: a blue-green rollout has to know.
+        bound: chance.pick(&[1, 5, 15]).min(most),
         confirms: chance.chance(40),
         bad_analysis: chance.pick(&[0, 15, 40]),
         explicit_scale: ["setCanaryScale", "replicaProgressThreshold"]
             .iter()
-            .any(|field| canary.to_string().contains(field)),
-        threshold: canary.get("replicaProgressThreshold").is_some(),
-        keeps_aborted: canary["abortScaleDownDelaySeconds"] == 0,
+            .any(|field| strategy.to_string().contains(field)),
+        threshold: strategy.get("replicaProgressThreshold").is_some(),
+        keeps_aborted: strategy["abortScaleDownDelaySeconds"] == 0,
     }
 }
 
@@ -144,6 +159,9 @@ fn steps(chance: &mut Seed, routed: bool) -> Value {
 }
 
 fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
+    if traffic == Traffic::BlueGreen {
+        return blue_green(chance);
+    }
     let routed = matches!(traffic, Traffic::Routes(_) | Traffic::Subsets);
     let mut canary = json!({"steps": steps(chance, routed)});
     if traffic != Traffic::Pods && traffic != Traffic::Subsets {
@@ -200,13 +218,43 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
     }
 }
 
-fn rollout(chance: &mut Seed, traffic: Traffic, canary: Value) -> Scene {
+fn blue_green(chance: &mut Seed) -> Value {
+    let mut strategy = json!({"activeService": ACTIVE_SERVICE});
+    if chance.chance(70) {
+        strategy["previewService"] = json!(PREVIEW_SERVICE);
+    }
+    for (field, choices) in [
+        ("previewReplicaCount", [None, None, Some(1), Some(2)]),
+        ("autoPromotionSeconds", [None, None, Some(0), Some(20)]),
+        ("scaleDownDelaySeconds", [None, Some(0), Some(3), Some(10)]),
+        ("abortScaleDownDelaySeconds", [None, Some(0), Some(1), Some(5)]),
+        ("scaleDownDelayRevisionLimit", [None, None, Some(0), Some(1)]),
+    ] {
+        if let Some(value) = chance.pick(&choices) {
+            strategy[field] = json!(value);
+        }
+    }
+    if chance.chance(40) {
+        strategy["autoPromotionEnabled"] = json!(false);
+    }
+    for field in ["prePromotionAnalysis", "postPromotionAnalysis"] {
+        if chance.chance(40) {
+            strategy[field] = json!({"templates": [{"templateName": "errors"}]});
+        }
+    }
+    strategy
+}
+
+fn rollout(chance: &mut Seed, traffic: Traffic, strategy: Value) -> Scene {
+    let strategy = match traffic {
+        Traffic::BlueGreen => json!({"blueGreen": strategy}),
+        _ => json!({"canary": strategy}),
+    };
     let mut spec = json!({
         "replicas": chance.pick(&[1, 1, 2, 3, 4, 5, 10]),
         "progressDeadlineSeconds": chance.pick(&[60, 600]),
         "minReadySeconds": chance.pick(&[0, 0, 3]),
-        "revisionHistoryLimit": chance.pick(&[0, 1, 10]),
-        "strategy": {"canary": canary},
+        "revisionHistoryLimit": chance.pick(if traffic == Traffic::BlueGreen { &[1, 1, 10] } else { &[0, 1, 10] }),
     });
     if chance.chance(10) {
         spec["paused"] = json!(true);
@@ -217,13 +265,13 @@ fn rollout(chance: &mut Seed, traffic: Traffic, canary: Value) -> Scene {
     if chance.chance(30) {
         spec["rollbackWindow"] = json!({"revisions": chance.between(1, 3)});
     }
-    let scene = scene::fresh().spec(spec).template("errors");
-    let services = matches!(traffic, Traffic::PodsAndServices | Traffic::Routes(_));
+    let scene = scene::fresh().spec(json!({"strategy": {"canary": null}}));
+    let scene = scene.spec(json!({"strategy": strategy})).spec(spec).template("errors");
     scene.edit(|world| {
-        for name in [CANARY_SERVICE, STABLE_SERVICE].into_iter().filter(|_| services) {
+        for name in traffic.services() {
             let selector = [("app".to_owned(), "shop".to_owned())].into();
             let service = Service { hash: None, managed_by: None, selector };
-            world.services.insert(name.to_owned(), Seen::Fresh(service));
+            world.services.insert((*name).to_owned(), Seen::Fresh(service));
         }
     })
 }
@@ -265,6 +313,11 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
         5 => Command::Spec(json!({"replicas": chance.between(0, 10)})),
         6 => Command::Spec(json!({"paused": chance.chance(50)})),
         7 => Command::SkipStep,
+        8 if traffic == Traffic::BlueGreen => {
+            let (by_itself, pods) = (chance.chance(50), chance.pick(&[None, Some(1), Some(3)]));
+            let fields = json!({"autoPromotionEnabled": by_itself, "previewReplicaCount": pods});
+            Command::Spec(json!({"strategy": {"blueGreen": fields}}))
+        }
         8 => Command::Spec(json!({"strategy": {"canary": {"steps": steps(chance, false)}}})),
         9 => Command::LosePods(chance.between(1, 3), chance.chance(60)),
         10 => Command::Crash,
@@ -276,11 +329,9 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
             }
             _ => Command::WatchDown(Kind::Set, outage),
         },
-        13 => match traffic {
-            Traffic::Routes(_) | Traffic::PodsAndServices => {
-                Command::DeleteService(chance.pick(&[CANARY_SERVICE, STABLE_SERVICE]).to_owned(), outage)
-            }
-            _ => Command::DeleteTemplate("errors".to_owned(), outage),
+        13 => match traffic.services() {
+            [_, ..] => Command::DeleteService(chance.pick(traffic.services()).to_owned(), outage),
+            [] => Command::DeleteTemplate("errors".to_owned(), outage),
         },
         14 => Command::Quota(outage),
         15 => Command::Touch,

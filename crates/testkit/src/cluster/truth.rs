@@ -198,9 +198,18 @@ impl Truth {
         self.world.replica_sets.iter_mut().find(|set| set.uid == uid)
     }
 
+    /// Two full sets of pods, and one Service for all traffic.
+    pub(crate) fn is_blue_green(&self) -> bool {
+        let strategy = self.world.rollout.spec.strategy.as_ref();
+        strategy.is_some_and(|strategy| strategy.blue_green.is_some())
+    }
+
     /// The limits that the spec asks for now.
     pub(crate) fn limits(&self) -> Limits {
         let rollout = &self.world.rollout;
+        if self.is_blue_green() {
+            return Limits { max_unavailable: 0, ..Limits::resolve(rollout.replicas(), None, None) };
+        }
         let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
         let (surge, unavailable) = canary
             .map_or((None, None), |canary| (canary.max_surge.as_ref(), canary.max_unavailable.as_ref()));

@@ -22,7 +22,7 @@ async fn reasons(scene: &Scene) -> Result<Vec<String>> {
 }
 
 /// What was told since `seen` events; waits a little, because events are sent beside the work.
-async fn told(scene: &Scene, seen: &mut usize, expected: &[&str]) -> Result<()> {
+pub(crate) async fn told(scene: &Scene, seen: &mut usize, expected: &[&str]) -> Result<()> {
     let mut now = Vec::new();
     for _ in 0..25 {
         now = reasons(scene).await?.split_off(*seen);
