@@ -16,7 +16,7 @@ use crate::invocation::Invocation;
 use crate::observed::Observed;
 
 /// Field manager of what this client writes.
-const MANAGER: &str = "kubectl-serin";
+pub(crate) const MANAGER: &str = "kubectl-serin";
 
 /// A cluster and a namespace in it.
 pub(crate) struct Cluster {
@@ -51,6 +51,21 @@ impl Cluster {
             kubeconfig: flags.kubeconfig.as_ref().map(|path| path.display().to_string()),
         };
         Ok(Self { client, namespace, place, invocation })
+    }
+
+    /// The same cluster, in another namespace.
+    pub(crate) fn of(&self, namespace: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            namespace: namespace.to_owned(),
+            place: self.place.clone(),
+            invocation: Invocation { namespace: namespace.to_owned(), ..self.invocation.clone() },
+        }
+    }
+
+    /// The client.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// The namespace in use.

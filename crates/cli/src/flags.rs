@@ -7,15 +7,25 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::verb::set_image::NewImage;
 
+mod adopt;
+mod compare;
+mod create;
+mod plan;
+mod replay;
 mod verify;
 
+pub use adopt::AdoptArguments;
+pub use compare::CompareArguments;
+pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb, Terminated};
+pub use plan::PlanArguments;
+pub use replay::ReplayArguments;
 pub use verify::{HttpArguments, VerifyVerb};
 
 /// Exit codes, shown below the help.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or so already; status: Healthy
-  1  status: Degraded; lint: problems found; verify: a limit was broken
+  1  status: Degraded; lint: problems found; verify: a limit was broken; compare: worse; replay: not the same
   2  refused, wrong usage, or the cluster could not be asked
   3  status: timed out
   4  status --watch=false: Progressing or Paused";
@@ -81,6 +91,24 @@ pub enum Verb {
     /// Check manifests without a cluster: validation, unknown fields, types.
     #[command(after_help = EXIT_CODES)]
     Lint(LintArguments),
+    /// Create Rollouts, Experiments, AnalysisTemplates and AnalysisRuns.
+    #[command(args_conflicts_with_subcommands = true, after_help = create::EXAMPLES)]
+    Create(CreateArguments),
+    /// End an AnalysisRun or an Experiment before its time.
+    #[command(subcommand)]
+    Terminate(TerminateVerb),
+    /// Judge canary against stable over the windows that have just passed; for pipelines.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<CompareArguments>),
+    /// Say how long each step must last before its verdict can be expected, and what cannot be tested at all.
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(Box<PlanArguments>),
+    /// Say beforehand what a takeover from Argo Rollouts would do.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(AdoptArguments),
+    /// Judge the windows in the status of an AnalysisRun once more: is the verdict the same?
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayArguments),
     /// Check a service from outside, without a Rollout; for pipelines.
     #[command(subcommand)]
     Verify(VerifyVerb),
@@ -182,6 +210,9 @@ pub struct PromoteArguments {
     /// Skip the current step, also when it waits for something else than a person.
     #[arg(short = 'c', long)]
     pub skip_current_step: bool,
+    /// Why; recorded with who and when in the annotation serin.dev/override of the Rollout, and as an event.
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub reason: Option<String>,
 }
 
 /// Arguments of `undo`.
@@ -290,6 +321,18 @@ pub fn plain_name(word: &str) -> Result<&str, String> {
         Some((kind, _)) => {
             Err(format!("\"{kind}\" is no kind that this command knows; write rollout/NAME or NAME"))
         }
+    }
+}
+
+fn said(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("say why, in a few words".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// NAME=VALUE.
+fn argument(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, for example service=shop".to_owned()),
     }
 }
 

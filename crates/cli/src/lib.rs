@@ -1,25 +1,32 @@
 //! kubectl serin: see, promote, abort and explain rollouts.
 //!
 //! What is said and what is decided are pure functions of the objects seen ([`tree`], [`explain`], [`verb`]); only
-//! `cluster`, `watching`, `perform` and `print` touch the world.
+//! `cluster`, `watching`, `perform`, `asking`, `measured` and `print` touch the world.
 
+pub mod adopt;
+mod asking;
 pub mod change;
 mod cluster;
+pub mod compare;
 mod connection;
 pub mod explain;
 pub mod failure;
 pub mod flags;
+pub mod forecast;
 mod http;
 pub mod invocation;
 pub mod lint;
+mod measured;
 pub mod moment;
 pub mod observed;
 pub mod paint;
 mod perform;
 mod print;
+pub mod record;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+mod templates;
 pub mod tree;
 pub mod verb;
 pub mod verify;

@@ -4,6 +4,7 @@ mod manifest;
 mod metric;
 mod schema;
 mod template;
+mod together;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use serin_api::{
 };
 
 pub use manifest::{Document, documents};
+pub use together::{Templates, check as check_together};
 
 /// The group and version that is checked.
 const API: &str = "argoproj.io/v1alpha1";

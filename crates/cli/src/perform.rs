@@ -33,6 +33,8 @@ where
 /// Reads, decides, changes and says so. When the Rollout changes in between it is read again, and the same decision
 /// is performed; another decision is not.
 ///
+/// Gives whether anything was changed.
+///
 /// # Errors
 /// The refusal of the verb, or of the cluster.
 pub(crate) async fn on_rollout(
@@ -40,7 +42,7 @@ pub(crate) async fn on_rollout(
     name: &str,
     verb: &str,
     decide: impl Fn(&Rollout) -> Decision,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let title = cluster.title(name);
     let mut promised: Option<String> = None;
     for _ in 0..ATTEMPTS {
@@ -53,9 +55,9 @@ pub(crate) async fn on_rollout(
         }
         match decision {
             Decision::Refuse(why) => return Err(Failure::new(format!("cannot {verb} {title}: {why}"))),
-            Decision::Already(line) => return print::line(&line),
+            Decision::Already(line) => return print::line(&line).map(|()| false),
             Decision::Act { changes, said } => match send(cluster, name, &changes).await {
-                Ok(()) => return print::line(&said),
+                Ok(()) => return print::line(&said).map(|()| true),
                 Err(Rejected::Failed(failure)) => return Err(failure),
                 Err(Rejected::Stale) => promised = Some(said),
             },

@@ -1,16 +1,22 @@
 //! The verbs of `kubectl serin`, one file each: what they decide, and how they are performed.
 
 pub mod abort;
+mod adopt;
+mod compare;
+mod create;
 mod explain;
 mod get;
 mod lint;
 mod list;
 pub mod pause;
+mod plan;
 pub mod promote;
+mod replay;
 pub mod restart;
 pub mod retry;
 pub mod set_image;
 mod status;
+mod terminate;
 pub mod undo;
 mod verify;
 mod version;
@@ -22,8 +28,10 @@ use crate::change::Decision;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::flags::{Cli, Names, PromoteArguments, SetVerb, UndoArguments, Verb, plain_name};
+use crate::paint::Paint;
 use crate::perform::{each, on_rollout};
 use crate::print;
+use crate::record::{self, Overrule};
 use promote::Reach;
 
 /// Performs the command line.
@@ -33,20 +41,30 @@ use promote::Reach;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let paint = print::paint(cli.no_color);
     match &cli.verb {
-        Verb::Lint(arguments) => return lint::run(arguments, paint),
-        Verb::Verify(verb) => return verify::run(verb, paint).await,
-        Verb::Version(arguments) => return version::run(arguments),
-        Verb::Completion { shell } => return completion(*shell),
-        _ => {}
+        Verb::Lint(arguments) => lint::run(arguments, paint),
+        Verb::Verify(verb) => verify::run(verb, paint).await,
+        Verb::Compare(arguments) => compare::run(&cli.connection, arguments, paint).await,
+        Verb::Plan(arguments) => plan::run(&cli.connection, arguments, paint).await,
+        Verb::Replay(arguments) => replay::run(&cli.connection, arguments, paint).await,
+        Verb::Version(arguments) => version::run(arguments),
+        Verb::Completion { shell } => completion(*shell),
+        verb => {
+            let cluster = Cluster::connect(&cli.connection).await?;
+            with_cluster(&cluster, verb, paint).await
+        }
     }
-    let cluster = Cluster::connect(&cli.connection).await?;
-    let cluster = &cluster;
-    match &cli.verb {
+}
+
+/// The verbs that cannot do without a cluster.
+async fn with_cluster(cluster: &Cluster, verb: &Verb, paint: Paint) -> Result<(), Failure> {
+    match verb {
         Verb::Get(arguments) => get::run(cluster, arguments, paint).await,
         Verb::List(arguments) => list::run(cluster, arguments, paint).await,
         Verb::Status(arguments) => status::run(cluster, arguments).await,
         Verb::Explain(arguments) => explain::run(cluster, arguments, paint).await,
-        Verb::Lint(_) | Verb::Verify(_) | Verb::Version(_) | Verb::Completion { .. } => Ok(()),
+        Verb::Adopt(arguments) => adopt::run(cluster, arguments, paint).await,
+        Verb::Create(arguments) => create::run(cluster, arguments).await,
+        Verb::Terminate(verb) => terminate::run(cluster, verb).await,
         changing => change(cluster, changing).await,
     }
 }
@@ -55,11 +73,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 async fn change(cluster: &Cluster, verb: &Verb) -> Result<(), Failure> {
     let invocation = &cluster.invocation;
     match verb {
-        Verb::Promote(arguments) => {
-            let reach = reach(arguments);
-            all(cluster, &arguments.names, "promote", |rollout| promote::decide(rollout, reach, invocation))
-                .await
-        }
+        Verb::Promote(arguments) => promotion(cluster, arguments).await,
         Verb::Abort(names) => {
             all(cluster, names, "abort", |rollout| abort::decide(rollout, invocation)).await
         }
@@ -74,7 +88,7 @@ async fn change(cluster: &Cluster, verb: &Verb) -> Result<(), Failure> {
         Verb::Set(SetVerb::Image(arguments)) => {
             let name = plain_name(&arguments.name).map_err(Failure::new)?;
             let decide = |rollout: &Rollout| set_image::decide(rollout, &arguments.images);
-            on_rollout(cluster, name, "set the image of", decide).await
+            on_rollout(cluster, name, "set the image of", decide).await.map(drop)
         }
         Verb::Undo(arguments) => undo(cluster, arguments).await,
         _ => Ok(()),
@@ -88,7 +102,43 @@ async fn all(
     decide: impl Fn(&Rollout) -> Decision,
 ) -> Result<(), Failure> {
     let names = names.plain().map_err(Failure::new)?;
-    each(&names, |name| on_rollout(cluster, name, verb, &decide)).await
+    each(&names, |name| async { on_rollout(cluster, name, verb, &decide).await.map(drop) }).await
+}
+
+async fn promotion(cluster: &Cluster, arguments: &PromoteArguments) -> Result<(), Failure> {
+    let reach = reach(arguments);
+    let overrule = match &arguments.reason {
+        None => None,
+        Some(reason) => Some(Overrule {
+            by: record::user(cluster).await,
+            at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            what: words(reach).to_owned(),
+            reason: reason.trim().to_owned(),
+            revision: String::new(),
+        }),
+    };
+    let overrule = overrule.as_ref();
+    let names = arguments.names.plain().map_err(Failure::new)?;
+    each(&names, |name| async move {
+        let decide = |rollout: &Rollout| {
+            let decision = promote::decide(rollout, reach, &cluster.invocation);
+            overrule.map_or(decision.clone(), |overrule| overrule.with(rollout, decision))
+        };
+        let acted = on_rollout(cluster, name, "promote", decide).await?;
+        if let Some(overrule) = overrule.filter(|_| acted) {
+            record::announce(cluster, name, overrule).await;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn words(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Pause => "promote",
+        Reach::Step => "promote --skip-current-step",
+        Reach::Full => "promote --full",
+    }
 }
 
 async fn undo(cluster: &Cluster, arguments: &UndoArguments) -> Result<(), Failure> {
@@ -101,7 +151,7 @@ async fn undo(cluster: &Cluster, arguments: &UndoArguments) -> Result<(), Failur
         )));
     }
     let decide = |rollout: &Rollout| undo::decide(rollout, &seen.replica_sets, arguments.to_revision);
-    on_rollout(cluster, name, "undo", decide).await
+    on_rollout(cluster, name, "undo", decide).await.map(drop)
 }
 
 fn reach(arguments: &PromoteArguments) -> Reach {

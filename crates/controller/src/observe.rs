@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::{Value, json};
-use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference};
+use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
 use serin_core::workload::{Reference, Workload};
@@ -207,21 +207,7 @@ fn sets(caches: &Caches, uid: &str) -> Vec<world::ReplicaSet> {
 
 fn runs(caches: &Caches, uid: &str) -> Vec<world::AnalysisRun> {
     let runs = caches.runs.by(uid);
-    runs.iter().filter_map(|(_, kept)| kept.value.as_ref().ok()).map(run).collect()
-}
-
-/// An AnalysisRun as `plan` reads it.
-pub fn run(run: &AnalysisRun) -> world::AnalysisRun {
-    let status = run.status.as_ref();
-    world::AnalysisRun {
-        name: run.metadata.name.clone().unwrap_or_default(),
-        uid: run.metadata.uid.clone().unwrap_or_default(),
-        labels: run.metadata.labels.clone().unwrap_or_default(),
-        created: run.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
-        terminating: run.spec.terminate,
-        phase: status.map(|status| status.phase).unwrap_or_default(),
-        message: status.map(|status| status.message.clone()).unwrap_or_default(),
-    }
+    runs.iter().filter_map(|(_, kept)| kept.value.as_ref().ok()).map(world::AnalysisRun::from).collect()
 }
 
 /// The templates that the Rollout names, and those that these name in turn.

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference, label};
 use serin_core::analysis_spec::templates_named;
-use serin_core::replica::Pods;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
 use serin_traffic::{ApiVersions, service};
@@ -129,45 +128,9 @@ pub fn sets() -> Sight<SetSight> {
 
 fn read_set(raw: Raw) -> SetSight {
     let owner = rollout_of(raw.meta()).map(|owner| (owner.uid.clone(), owner.name.clone()));
-    let meta = raw.meta();
-    let count = |path: &str, absent: i32| {
-        let count = raw.json.pointer(path).and_then(Value::as_i64);
-        count.map_or(absent, |count| i32::try_from(count).unwrap_or(i32::MAX))
-    };
-    let labels = meta.labels.as_ref();
-    let set = world::ReplicaSet {
-        name: meta.name.clone().unwrap_or_default(),
-        uid: meta.uid.clone().unwrap_or_default(),
-        hash: labels.and_then(|labels| labels.get(label::POD_TEMPLATE_HASH)).cloned().unwrap_or_default(),
-        created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
-        annotations: meta.annotations.clone().unwrap_or_default(),
-        template: Value::Null,
-        pods: Pods {
-            spec: count("/spec/replicas", 1),
-            current: count("/status/replicas", 0),
-            available: count("/status/availableReplicas", 0),
-        },
-        ready: count("/status/readyReplicas", 0),
-        min_ready_seconds: count("/spec/minReadySeconds", 0),
-        failure: failure(&raw.json),
-        deleting: meta.deletion_timestamp.is_some(),
-        observed: meta.generation.is_none_or(|generation| observed(&raw.json) >= generation),
-    };
-    let template = raw.json.pointer("/spec/template").map(Value::to_string).unwrap_or_default();
+    let mut set = world::ReplicaSet::of(&raw.json);
+    let template = std::mem::take(&mut set.template).to_string();
     SetSight { owner, set, template: template.into_boxed_str() }
-}
-
-fn observed(set: &Value) -> i64 {
-    set.pointer("/status/observedGeneration").and_then(Value::as_i64).unwrap_or(0)
-}
-
-fn failure(set: &Value) -> Option<(String, String)> {
-    let conditions = set.pointer("/status/conditions")?.as_array()?;
-    let failure = conditions
-        .iter()
-        .find(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")?;
-    let text = |field: &str| failure[field].as_str().unwrap_or_default().to_owned();
-    Some((text("reason"), text("message")))
 }
 
 /// Services: the selector, and whose they are.

@@ -117,7 +117,7 @@ struct OfRuns(Arc<Caches>);
 impl Listener<RunSight> for OfRuns {
     fn changed(&self, change: Change<RunSight>) {
         let read = |kept: &Option<Arc<Kept<RunSight>>>| {
-            kept.as_ref().and_then(|kept| kept.value.as_ref().ok()).map(crate::observe::run)
+            kept.as_ref().and_then(|kept| kept.value.as_ref().ok()).map(serin_core::world::AnalysisRun::from)
         };
         if read(&change.old) != read(&change.new) {
             let runs = change.sides().filter_map(|run| run.value.as_ref().ok());

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use serin_api::{
-    AnalysisRunSpec, AnalysisTemplateSpec, Argument, Rollout, RolloutAnalysis, TemplateReference,
+    AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplateSpec, Argument, Rollout, RolloutAnalysis,
+    TemplateReference,
 };
+
+use crate::field_path;
 
 /// Templates that a Rollout names, and those which they name, each once. `found` gives the spec
 /// of a template that is known. The shell observes exactly these.
@@ -56,7 +59,7 @@ pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
 ///
 /// # Errors
 /// One sentence that names the template, metric or argument, and the remedy.
-pub(crate) fn for_rollout(
+pub fn for_rollout(
     analysis: &RolloutAnalysis,
     args: &[Argument],
     lookup: impl Fn(&TemplateReference) -> Result<AnalysisTemplateSpec, String>,
@@ -87,6 +90,33 @@ pub(crate) fn for_rollout(
     spec.dry_run = (!dry_run.is_empty()).then_some(dry_run);
     spec.measurement_retention = (!retention.is_empty()).then_some(retention);
     Ok(spec)
+}
+
+/// An argument of an analysis with its value: as written, the hash of a revision, or a field of the Rollout.
+///
+/// # Errors
+/// One sentence when the Rollout has no such field.
+pub fn argument(
+    arg: &AnalysisRunArgument,
+    rollout: &Rollout,
+    (canary, stable): (&str, &str),
+) -> Result<Argument, String> {
+    let value = match (&arg.value, &arg.value_from) {
+        (Some(value), _) => Some(value.clone()),
+        (None, Some(from)) => match (from.pod_template_hash_value.as_deref(), &from.field_ref) {
+            (Some("Stable"), _) => Some(stable.to_owned()),
+            (Some(_), _) => Some(canary.to_owned()),
+            (None, Some(field)) => {
+                let rollout = serde_json::to_value(rollout).unwrap_or_default();
+                Some(field_path::read(&rollout, &field.field_path).ok_or_else(|| {
+                    format!("argument {}: the Rollout has no field {}", arg.name, field.field_path)
+                })?)
+            }
+            (None, None) => None,
+        },
+        (None, None) => None,
+    };
+    Ok(Argument { name: arg.name.clone(), value, value_from: None })
 }
 
 /// Every template once, nested ones after the one that names them; a template that names itself does no harm.

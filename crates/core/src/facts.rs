@@ -262,7 +262,11 @@ fn fast_rollback(world: &World, new: Option<&ReplicaSet>, stable: Option<&Replic
 
 /// The ReplicaSet of the current template: by hash label, else by semantic equality, which is what lets Serin take over
 /// ReplicaSets whose hash another controller (or another version of it) computed.
-fn find_new<'w>(world: &'w World, template: &serde_json::Value, hash: &str) -> Option<&'w ReplicaSet> {
+pub(crate) fn find_new<'w>(
+    world: &'w World,
+    template: &serde_json::Value,
+    hash: &str,
+) -> Option<&'w ReplicaSet> {
     let mut live: Vec<_> = world.replica_sets.iter().filter(|set| !set.deleting).collect();
     live.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     live.iter()

@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod adoption;
 mod analysis;
 pub mod analysis_spec;
 mod anti_affinity;

@@ -13,6 +13,8 @@ use crate::seen::Seen;
 use crate::split::Effective;
 use crate::workload;
 
+mod read;
+
 /// Everything that `plan` may look at. Built by the shell, written to a file by `kubectl serin replay`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! Foretells how long a verdict will take at a given traffic, for `plan` and `lint` (judge 1.12).
 
 use super::evidence::{Alternative, PRIOR, projection};
+use super::normal::{quantile as normal_quantile, upper_tail};
 use super::process::log_bar;
 
 /// Traffic and noise that a plan assumes, per window.
@@ -76,6 +77,21 @@ pub fn promotion(traffic: Traffic, limit: f64, tau: f64, inverse_pods: f64) -> O
     (room > 0.0 && variance.is_finite()).then(|| PROMOTE * variance / room)
 }
 
+/// Windows until a share that lies `room` below its limit is shown with probability 80 % to be below it, where both
+/// arms vary as much as at `traffic.rate`: for tails, whose stable share is a virtual one at the limit (judge 1.6), and
+/// for business rates. `None` without traffic or room.
+pub fn shown(traffic: Traffic, room: f64) -> Option<f64> {
+    let spread = traffic.rate * (1.0 - traffic.rate);
+    let variance = spread * (traffic.phi.0 / traffic.canary + traffic.phi.1 / traffic.stable);
+    (room > 0.0 && variance.is_finite() && variance > 0.0).then(|| PROMOTE * variance / (room * room))
+}
+
+/// Share of requests above the `quantile` of stable when they all are `slower` times as slow, for latencies whose
+/// logarithm is normal with standard deviation `spread`.
+pub fn lognormal_tail(quantile: f64, slower: f64, spread: f64) -> f64 {
+    upper_tail(normal_quantile(quantile) - slower.ln() / spread)
+}
+
 /// Kullback-Leibler divergence of two Bernoulli distributions, nats.
 fn divergence(p: f64, q: f64) -> f64 {
     let part = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
@@ -107,6 +123,28 @@ mod tests {
             let found = promotion(traffic(rate), 0.005, 0.0, 10.0 / 9.0).unwrap();
             assert!((found - promote).abs() <= 1.5, "{rate}: {found}");
         }
+    }
+
+    #[test]
+    fn the_canary_requests_that_show_a_tail_or_a_business_rate_not_to_be_worse() {
+        for (quantile, spread, requests) in [
+            (0.99, 0.3, 456.0),
+            (0.99, 0.6, 1840.0),
+            (0.99, 1.0, 5060.0),
+            (0.95, 0.3, 151.0),
+            (0.95, 0.6, 595.0),
+            (0.95, 1.0, 1626.0),
+        ] {
+            let limit = lognormal_tail(quantile, 1.15, spread);
+            let found = shown(traffic(limit), limit - (1.0 - quantile)).unwrap();
+            assert!((found / requests - 1.0).abs() < 0.005, "{quantile} {spread}: {found}");
+        }
+        for (rate, requests) in [(0.03, 555_000.0), (0.1, 154_000.0), (0.5, 17_000.0)] {
+            let found = shown(traffic(rate), 0.02 * rate).unwrap();
+            assert!((found / requests - 1.0).abs() < 0.02, "{rate}: {found}");
+        }
+        assert_eq!(shown(traffic(0.03), 0.0), None);
+        assert_eq!(shown(Traffic { canary: 0.0, ..traffic(0.03) }, 0.01), None);
     }
 
     #[test]

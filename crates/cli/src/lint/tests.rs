@@ -147,3 +147,63 @@ fn what_is_no_yaml_is_refused_with_its_place() {
         assert_eq!(documents(manifest).unwrap_err(), expected);
     }
 }
+
+/// What is found between the Rollout and the templates of one file.
+fn found_together(manifest: &str) -> Vec<String> {
+    let documents = documents(manifest).unwrap();
+    let templates = Templates::of(documents.iter().map(|document| &document.object));
+    let all = documents.iter().flat_map(|document| check_together(&document.object, &templates));
+    all.map(|finding| finding.message).collect()
+}
+
+const COMPARED: &str = "
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {name: errors}
+spec:
+  args: [{name: service}]
+  metrics:
+  - name: errors
+    interval: 1m
+    provider: {prometheus: {}}
+    comparison: {errorRate: {requests: 'http_requests_total{app=\"{{args.service}}\"}'}}
+";
+
+#[test]
+fn a_rollout_is_checked_with_the_templates_beside_it() {
+    let analysis = |args: &str| format!("{{templates: [{{templateName: errors}}]{args}}}");
+    let given = analysis(", args: [{name: service, value: shop}]");
+    let step = "spec.strategy.canary.steps[0].analysis";
+    let with = |steps: &str, further: &str| {
+        let start = GOOD.split("      steps:").next().unwrap();
+        format!("{start}      steps: [{steps}]\n{further}{COMPARED}")
+    };
+    let beside = |analysis: &str| format!("      analysis: {analysis}\n");
+    for (case, manifest, expected) in [
+        ("good", with(&format!("{{setWeight: 10}}, {{analysis: {given}}}"), ""), vec![]),
+        (
+            "an argument is missing",
+            with(&format!("{{analysis: {}}}", analysis("")), ""),
+            vec![format!("{step}: args.service was not resolved; give it a value under args of the analysis")],
+        ),
+        (
+            "no traffic to compare",
+            with(&format!("{{analysis: {given}}}, {{setWeight: 10}}"), ""),
+            vec![format!("{step}: errors can never be judged: the canary gets no traffic at weight 0; put the step behind a setWeight between 1 and 99")],
+        ),
+        (
+            "over before it could fail",
+            with("{setWeight: 10}, {pause: {duration: 2m}}", &beside(&given)),
+            vec!["spec.strategy.canary.analysis: errors can never fail: the pauses between weight 1 and 99 last 120 s, and 3 windows of 1m need 180 s; pause longer, or measure more often".to_owned()],
+        ),
+        ("a pause that a person ends", with("{setWeight: 10}, {pause: {}}", &beside(&given)), vec![]),
+        (
+            "another namespace",
+            with(&format!("{{setWeight: 10}}, {{analysis: {given}}}"), "").replace("{name: errors}\nspec", "{name: errors, namespace: other}\nspec"),
+            vec!["spec.strategy.canary.steps[1].analysis: AnalysisTemplate 'errors' is not in these files, so that the analysis was not checked".to_owned()],
+        ),
+    ] {
+        assert_eq!(found_together(&manifest), expected, "{case}\n{manifest}");
+    }
+}

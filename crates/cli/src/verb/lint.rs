@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::failure::{BAD, Failure};
 use crate::flags::LintArguments;
-use crate::lint::{Finding, Severity, check, documents};
+use crate::lint::{Document, Finding, Severity, Templates, check, check_together, documents};
 use crate::paint::{Paint, Tone};
 use crate::print;
 
@@ -25,9 +25,15 @@ struct Report {
 /// Problems, with exit code 1; files that cannot be read, with the usual one.
 pub(crate) fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure> {
     let mut reports = Vec::new();
+    let mut read = Vec::new();
     for file in &arguments.files {
-        reports.extend(of_file(file)?);
+        match of_file(file)? {
+            Ok(documents) => read.extend(documents),
+            Err(report) => reports.push(report),
+        }
     }
+    let templates = Templates::of(read.iter().map(|(_, document)| &document.object));
+    reports.extend(read.into_iter().filter_map(|(file, document)| of_document(file, document, &templates)));
     let problems = count(&reports, Severity::Problem);
     if arguments.output.is_some() {
         print::json(&reports)?;
@@ -44,27 +50,38 @@ pub(crate) fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure
     if problems > 0 { Err(Failure::with_code(BAD, "")) } else { Ok(()) }
 }
 
-fn of_file(file: &Path) -> Result<Vec<Report>, Failure> {
+/// The text of a file; `-` is the standard input.
+///
+/// # Errors
+/// A file that cannot be read, by its name.
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     let name = file.display().to_string();
-    let unreadable = |why: &dyn std::fmt::Display| Failure::new(format!("cannot read {name}: {why}"));
-    let text = if name == "-" {
+    let unreadable = |why: std::io::Error| Failure::new(format!("cannot read {name}: {why}"));
+    if name == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(|why| unreadable(&why))?
-    } else {
-        std::fs::read_to_string(file).map_err(|why| unreadable(&why))?
-    };
-    let documents = match documents(&text) {
-        Ok(documents) => documents,
+        return std::io::stdin().read_to_string(&mut text).map(|_| text).map_err(unreadable);
+    }
+    std::fs::read_to_string(file).map_err(unreadable)
+}
+
+/// The objects of a file; a report when it is no manifest.
+fn of_file(file: &Path) -> Result<Result<Vec<(String, Document)>, Report>, Failure> {
+    let name = file.display().to_string();
+    Ok(match documents(&read(file)?) {
+        Ok(documents) => Ok(documents.into_iter().map(|document| (name.clone(), document)).collect()),
         Err(why) => {
             let finding = Finding { severity: Severity::Problem, message: why };
-            return Ok(vec![Report { file: name, object: "manifest".to_owned(), findings: vec![finding] }]);
+            Err(Report { file: name, object: "manifest".to_owned(), findings: vec![finding] })
         }
-    };
-    let report = |document: crate::lint::Document| {
-        let findings = check(&document.object)?;
-        Some(Report { file: name.clone(), object: document.title, findings })
-    };
-    Ok(documents.into_iter().filter_map(report).collect())
+    })
+}
+
+fn of_document(file: String, document: Document, templates: &Templates) -> Option<Report> {
+    let mut findings = check(&document.object)?;
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        findings.extend(check_together(&document.object, templates));
+    }
+    Some(Report { file, object: document.title, findings })
 }
 
 fn count(reports: &[Report], severity: Severity) -> usize {

@@ -1,15 +1,11 @@
 //! Decides which AnalysisRuns there should be, and what is in them.
 
 use serde_json::{Value, json};
-use serin_api::{
-    AnalysisPhase, AnalysisRunArgument, AnalysisRunSpec, Argument, Arms, RolloutAnalysis,
-    RolloutAnalysisRunStatus, label,
-};
+use serin_api::{AnalysisPhase, AnalysisRunSpec, Arms, RolloutAnalysis, RolloutAnalysisRunStatus, label};
 
 use super::{Role, measured};
 use crate::analysis_spec;
 use crate::facts::Facts;
-use crate::field_path;
 use crate::gate::Gates;
 use crate::memory::Memory;
 use crate::replica_set::owner_reference;
@@ -166,7 +162,7 @@ fn object(
 fn spec(facts: &Facts, memory: &Memory, analysis: &RolloutAnalysis) -> Result<AnalysisRunSpec, String> {
     let mut args = Vec::new();
     for arg in analysis.args.iter().flatten() {
-        args.push(resolve(facts, memory, arg)?);
+        args.push(analysis_spec::argument(arg, facts.rollout, (&facts.current_hash, memory.stable()))?);
     }
     let mut spec = analysis_spec::for_rollout(analysis, &args, |reference| {
         let known = facts.world.templates.iter().find(|known| {
@@ -189,25 +185,6 @@ fn arms(facts: &Facts, memory: &Memory) -> Arms {
     let (canary_service, stable_service) = services.unzip();
     let (canary, stable) = (facts.current_hash.clone(), memory.stable().to_owned());
     Arms { canary, stable, canary_service, stable_service, namespace }
-}
-
-fn resolve(facts: &Facts, memory: &Memory, arg: &AnalysisRunArgument) -> Result<Argument, String> {
-    let value = match (&arg.value, &arg.value_from) {
-        (Some(value), _) => Some(value.clone()),
-        (None, Some(from)) => match (from.pod_template_hash_value.as_deref(), &from.field_ref) {
-            (Some("Stable"), _) => Some(memory.stable().to_owned()),
-            (Some(_), _) => Some(facts.current_hash.clone()),
-            (None, Some(field)) => {
-                let rollout = serde_json::to_value(facts.rollout).unwrap_or_default();
-                Some(field_path::read(&rollout, &field.field_path).ok_or_else(|| {
-                    format!("argument {}: the Rollout has no field {}", arg.name, field.field_path)
-                })?)
-            }
-            (None, None) => None,
-        },
-        (None, None) => None,
-    };
-    Ok(Argument { name: arg.name.clone(), value, value_from: None })
 }
 
 fn terminate_unwanted(facts: &Facts, memory: &mut Memory, writes: &mut Vec<Write>) {

@@ -1,0 +1,156 @@
+//! Says what is wrong between a Rollout and the analysis templates that stand in the same files.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serin_api::{
+    AnalysisRunSpec, AnalysisTemplateSpec, Argument, Metric, Rollout, RolloutAnalysis, TemplateReference,
+    go_duration,
+};
+use serin_core::analysis_spec::{argument, for_rollout};
+
+use super::Finding;
+use crate::forecast::stays;
+
+/// Stands for a pod template hash that only the controller knows.
+const HASH: &str = "hash";
+
+/// The templates of some files, by reference and namespace.
+pub struct Templates(BTreeMap<(TemplateReference, String), AnalysisTemplateSpec>);
+
+impl Templates {
+    /// Those that can be read; what is wrong with the others is said elsewhere.
+    pub fn of<'o>(objects: impl IntoIterator<Item = &'o Value>) -> Self {
+        let one = |object: &Value| {
+            let kind = object.get("kind")?.as_str()?;
+            let cluster_scope = kind == "ClusterAnalysisTemplate";
+            if !cluster_scope && kind != "AnalysisTemplate" {
+                return None;
+            }
+            let template_name = object.pointer("/metadata/name")?.as_str()?.to_owned();
+            let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+            let spec = serde_json::from_value(object.get("spec")?.clone()).ok()?;
+            let namespace = if cluster_scope { "" } else { namespace };
+            Some(((TemplateReference { template_name, cluster_scope }, namespace.to_owned()), spec))
+        };
+        Self(objects.into_iter().filter_map(one).collect())
+    }
+
+    fn get(&self, reference: &TemplateReference, namespace: &str) -> Option<&AnalysisTemplateSpec> {
+        let namespace = if reference.cluster_scope { "" } else { namespace };
+        self.0.get(&(reference.clone(), namespace.to_owned()))
+    }
+}
+
+/// What is wrong with the analyses of a Rollout, as far as the files have their templates.
+pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
+    let is_rollout = object.get("kind").and_then(Value::as_str) == Some("Rollout");
+    let rollout = serde_json::from_value::<Rollout>(object.clone()).ok().filter(|_| is_rollout);
+    let Some(rollout) = rollout else { return Vec::new() };
+    let mut findings = Vec::new();
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let Some(canary) = canary else { return findings };
+    if let Some(background) = &canary.analysis {
+        let path = "spec.strategy.canary.analysis";
+        if let Some(run) = run_of(&rollout, &background.analysis, templates, path, &mut findings) {
+            findings.extend(too_short(&rollout, &run, path));
+        }
+    }
+    let mut weight = 0;
+    for (index, step) in canary.steps.iter().flatten().enumerate() {
+        weight = step.set_weight.unwrap_or(weight);
+        let Some(analysis) = &step.analysis else { continue };
+        let path = format!("spec.strategy.canary.steps[{index}].analysis");
+        if let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) {
+            findings.extend(compares_nothing(&run, weight, &path));
+        }
+    }
+    findings
+}
+
+/// The run that the controller would make; what keeps it from that becomes a finding.
+fn run_of(
+    rollout: &Rollout,
+    analysis: &RolloutAnalysis,
+    templates: &Templates,
+    path: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<AnalysisRunSpec> {
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let missing = first_missing(analysis, templates, namespace);
+    if let Some(TemplateReference { template_name, cluster_scope }) = missing {
+        let kind = if cluster_scope { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
+        findings.push(Finding::warning(format!(
+            "{path}: {kind} '{template_name}' is not in these files, so that the analysis was not checked"
+        )));
+        return None;
+    }
+    let args: Vec<Argument> =
+        analysis.args.iter().flatten().filter_map(|arg| argument(arg, rollout, (HASH, HASH)).ok()).collect();
+    let made = for_rollout(analysis, &args, |reference| {
+        templates.get(reference, namespace).cloned().ok_or_else(|| "does not exist".to_owned())
+    });
+    made.map_err(|why| findings.push(Finding::problem(format!("{path}: {why}")))).ok()
+}
+
+fn first_missing(
+    analysis: &RolloutAnalysis,
+    templates: &Templates,
+    namespace: &str,
+) -> Option<TemplateReference> {
+    let mut waiting: Vec<_> = analysis.templates.iter().flatten().cloned().collect();
+    let mut seen = Vec::new();
+    while let Some(reference) = waiting.pop() {
+        if seen.contains(&reference) {
+            continue;
+        }
+        let Some(spec) = templates.get(&reference, namespace) else { return Some(reference) };
+        waiting.extend(spec.templates.iter().flatten().cloned());
+        seen.push(reference);
+    }
+    None
+}
+
+fn compared(run: &AnalysisRunSpec) -> impl Iterator<Item = &Metric> {
+    run.metrics.iter().flatten().filter(|metric| metric.comparison.is_some())
+}
+
+/// A step at a weight that leaves one of the two without requests.
+fn compares_nothing(run: &AnalysisRunSpec, weight: i32, path: &str) -> Vec<Finding> {
+    let idle = match weight {
+        0 => "the canary",
+        100 => "stable",
+        _ => return Vec::new(),
+    };
+    let line = |metric: &Metric| {
+        Finding::warning(format!(
+            "{path}: {} can never be judged: {idle} gets no traffic at weight {weight}; put the step behind a setWeight between 1 and 99",
+            metric.name
+        ))
+    };
+    compared(run).map(line).collect()
+}
+
+/// Steps that are over before a comparison beside them has seen enough windows to fail.
+fn too_short(rollout: &Rollout, run: &AnalysisRunSpec, path: &str) -> Vec<Finding> {
+    let steps = serin_view::step::steps(rollout);
+    let stays = stays(steps);
+    let has_analysis = steps.iter().any(|step| step.analysis.is_some());
+    if stays.is_empty() || has_analysis || stays.iter().any(|stay| stay.open) {
+        return Vec::new();
+    }
+    let lasts: f64 = stays.iter().map(|stay| stay.seconds).sum();
+    let line = |metric: &Metric| {
+        let interval = metric.interval.as_deref().and_then(go_duration)?.as_secs_f64();
+        let windows = metric.comparison.as_ref()?.consecutive_windows.unwrap_or(3);
+        let needed = interval * f64::from(windows);
+        (lasts < needed).then(|| {
+            Finding::warning(format!(
+                "{path}: {} can never fail: the pauses between weight 1 and 99 last {lasts} s, and {windows} windows of {} need {needed} s; pause longer, or measure more often",
+                metric.name,
+                metric.interval.as_deref().unwrap_or_default()
+            ))
+        })
+    };
+    compared(run).filter_map(line).collect()
+}

@@ -1,0 +1,100 @@
+//! Reads what `plan` looks at from objects as the API server has them.
+
+use serde_json::Value;
+use serin_api::label;
+
+use super::{AnalysisRun, ReplicaSet};
+use crate::replica::Pods;
+
+impl ReplicaSet {
+    /// A ReplicaSet as JSON. What is missing or of another type is read as if it were absent: one odd object stops
+    /// nothing.
+    pub fn of(object: &Value) -> Self {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |path: &str| object.pointer(path).and_then(Value::as_i64);
+        let count = |path: &str, absent: i32| {
+            let count = number(path);
+            count.map_or(absent, |count| i32::try_from(count).unwrap_or(i32::MAX))
+        };
+        let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+        let annotations = annotations.into_iter().flatten();
+        Self {
+            name: text("/metadata/name"),
+            uid: text("/metadata/uid"),
+            hash: text(&format!("/metadata/labels/{}", label::POD_TEMPLATE_HASH)),
+            created: text("/metadata/creationTimestamp").parse().unwrap_or_default(),
+            annotations: annotations
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect(),
+            template: object.pointer("/spec/template").cloned().unwrap_or_default(),
+            pods: Pods {
+                spec: count("/spec/replicas", 1),
+                current: count("/status/replicas", 0),
+                available: count("/status/availableReplicas", 0),
+            },
+            ready: count("/status/readyReplicas", 0),
+            min_ready_seconds: count("/spec/minReadySeconds", 0),
+            failure: failure(object),
+            deleting: object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null()),
+            observed: number("/metadata/generation")
+                .is_none_or(|generation| number("/status/observedGeneration").unwrap_or(0) >= generation),
+        }
+    }
+}
+
+fn failure(set: &Value) -> Option<(String, String)> {
+    let conditions = set.pointer("/status/conditions")?.as_array()?;
+    let is = |condition: &Value, field: &str, text: &str| {
+        condition.get(field).and_then(Value::as_str) == Some(text)
+    };
+    let failure = conditions
+        .iter()
+        .find(|condition| is(condition, "type", "ReplicaFailure") && is(condition, "status", "True"))?;
+    let text = |field: &str| failure.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some((text("reason"), text("message")))
+}
+
+impl From<&serin_api::AnalysisRun> for AnalysisRun {
+    fn from(run: &serin_api::AnalysisRun) -> Self {
+        let status = run.status.as_ref();
+        Self {
+            name: run.metadata.name.clone().unwrap_or_default(),
+            uid: run.metadata.uid.clone().unwrap_or_default(),
+            labels: run.metadata.labels.clone().unwrap_or_default(),
+            created: run.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
+            terminating: run.spec.terminate,
+            phase: status.map(|status| status.phase).unwrap_or_default(),
+            message: status.map(|status| status.message.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_replica_set_is_read_with_its_counts_and_an_odd_one_stops_nothing() {
+        let set = ReplicaSet::of(&json!({
+            "metadata": {
+                "name": "shop-aaa", "uid": "u", "creationTimestamp": "2026-11-24T14:05:00Z",
+                "labels": {"rollouts-pod-template-hash": "aaa"},
+                "annotations": {"rollout.argoproj.io/revision": "2"},
+            },
+            "spec": {"replicas": 4, "minReadySeconds": 7, "template": {"spec": {}}},
+            "status": {
+                "replicas": 5, "readyReplicas": 3, "availableReplicas": 2,
+                "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "Quota", "message": "exceeded"}],
+            },
+        }));
+        assert_eq!((set.name.as_str(), set.hash.as_str(), set.revision()), ("shop-aaa", "aaa", 2));
+        assert_eq!(set.pods, Pods { spec: 4, current: 5, available: 2 });
+        assert_eq!((set.ready, set.min_ready_seconds, set.deleting), (3, 7, false));
+        assert_eq!(set.failure, Some(("Quota".to_owned(), "exceeded".to_owned())));
+        assert_eq!(set.template, json!({"spec": {}}));
+
+        let odd = ReplicaSet::of(&json!({"metadata": {"name": 7, "deletionTimestamp": "now"}, "spec": []}));
+        assert_eq!((odd.name.as_str(), odd.pods.spec, odd.deleting, odd.failure), ("", 1, true, None));
+    }
+}
