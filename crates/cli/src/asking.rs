@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use jiff::Timestamp;
 use reqwest::{Client, Method};
-use serin_analysis::provider::{Answer, Request, Response};
+use serin_analysis::provider::{Answer, Profiles, Request, Response};
 use serin_analysis::run::{Asked, RunWorld, conclude, due};
 use serin_analysis::secret::Secrets;
 use serin_api::AnalysisRun;
@@ -24,9 +24,11 @@ pub(crate) async fn ask_all(
     prometheus: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    // Comparisons ask Prometheus only, whose secrets stand in arguments; other profiles are the controller's.
+    let profiles = Profiles::new();
     let (careful, trusting) = (http::client(false)?, http::client(true)?);
     for _ in 0..LOOKS {
-        let world = RunWorld { now, run, secrets, default_prometheus: prometheus };
+        let world = RunWorld { now, run, secrets, profiles: &profiles, default_prometheus: prometheus };
         let asks = due(&world);
         if asks.is_empty() {
             run.status = Some(conclude(&world, &[]).status);
@@ -39,7 +41,11 @@ pub(crate) async fn ask_all(
         });
         let asked = join_all(asked).await;
         let before = run.status.clone();
-        let status = conclude(&RunWorld { now, run, secrets, default_prometheus: prometheus }, &asked).status;
+        let status = conclude(
+            &RunWorld { now, run, secrets, profiles: &profiles, default_prometheus: prometheus },
+            &asked,
+        )
+        .status;
         run.status = Some(status);
         if run.status == before {
             return Ok(());

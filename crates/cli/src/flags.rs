@@ -10,6 +10,7 @@ use crate::verb::set_image::NewImage;
 mod adopt;
 mod compare;
 mod create;
+mod drill;
 mod plan;
 mod replay;
 mod verify;
@@ -17,6 +18,7 @@ mod verify;
 pub use adopt::AdoptArguments;
 pub use compare::CompareArguments;
 pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb, Terminated};
+pub use drill::DrillArguments;
 pub use plan::PlanArguments;
 pub use replay::ReplayArguments;
 pub use verify::{HttpArguments, VerifyVerb};
@@ -103,6 +105,9 @@ pub enum Verb {
     /// Say how long each step must last before its verdict can be expected, and what cannot be tested at all.
     #[command(after_help = plan::EXAMPLES)]
     Plan(Box<PlanArguments>),
+    /// Practise a rollback with a copy of the stable version: how long does traffic take to come back?
+    #[command(after_help = drill::EXAMPLES)]
+    Drill(DrillArguments),
     /// Say beforehand what a takeover from Argo Rollouts would do.
     #[command(after_help = adopt::EXAMPLES)]
     Adopt(AdoptArguments),

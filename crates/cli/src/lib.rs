@@ -9,6 +9,7 @@ pub mod change;
 mod cluster;
 pub mod compare;
 mod connection;
+pub mod drill;
 pub mod explain;
 pub mod failure;
 pub mod flags;

@@ -4,6 +4,7 @@ pub mod abort;
 mod adopt;
 mod compare;
 mod create;
+mod drill;
 mod explain;
 mod get;
 mod lint;
@@ -63,6 +64,7 @@ async fn with_cluster(cluster: &Cluster, verb: &Verb, paint: Paint) -> Result<()
         Verb::Status(arguments) => status::run(cluster, arguments).await,
         Verb::Explain(arguments) => explain::run(cluster, arguments, paint).await,
         Verb::Adopt(arguments) => adopt::run(cluster, arguments, paint).await,
+        Verb::Drill(arguments) => drill::run(cluster, arguments).await,
         Verb::Create(arguments) => create::run(cluster, arguments).await,
         Verb::Terminate(verb) => terminate::run(cluster, verb).await,
         changing => change(cluster, changing).await,

@@ -76,6 +76,7 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
             .map(world::AnalysisRun::from)
             .collect(),
         refusals: Vec::new(),
+        pods: Default::default(),
         replica_sets,
         rollout,
     };

@@ -93,6 +93,7 @@ fn said(write: &Write) -> String {
             ("patch", paths.join(", "))
         }
         Effect::Delete { .. } => ("delete", String::new()),
+        Effect::Evict { .. } => ("evict", String::new()),
     };
     let object = format!("{verb} {} {}", write.object.kind, write.object.name);
     if fields.is_empty() { object } else { format!("{object}: {fields}") }
@@ -169,7 +170,7 @@ pub fn text(report: &Report, paint: Paint) -> String {
     };
     text.push_str(&match blocked {
         0 => {
-            format!("{total} rollouts can be taken over: no ReplicaSet is created and no pod is restarted\n")
+            format!("{total} can be taken over: no ReplicaSet is created and no pod is restarted\n")
         }
         blocked => format!("{blocked} of {total} must be mended first\n"),
     });

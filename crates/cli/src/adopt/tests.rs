@@ -57,6 +57,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         templates: Vec::new(),
         analysis_runs: Vec::new(),
         refusals: Vec::new(),
+        pods: Default::default(),
     };
     check(&world, &[], Vec::new())
 }
@@ -107,7 +108,7 @@ fn an_update_on_its_way_goes_on_and_an_aborted_one_stays_aborted() {
         "another version hashed the same spec"
     );
     let unseen = json!({"currentStepHash": "other", "observedGeneration": "2"});
-    let changed = checked(updating(unseen), sets());
+    let changed = checked(updating(unseen), vec![set("aaa", "shop:v1", 4), set("bbb", "shop:v2", 0)]);
     assert_eq!(changed.goes_on, "begins again at step 1 instead of step 2: the steps have changed since");
     let aborted = checked(updating(json!({"abort": true, "abortedAt": "2026-11-24T14:00:00Z"})), sets());
     assert_eq!(aborted.goes_on, "stays aborted: traffic stays with stable");

@@ -42,7 +42,13 @@ fn counters(query: &str, until: i64, per_second: [(&str, f64); 2]) -> Value {
 fn judged(mut run: AnalysisRun, errors: f64) -> AnalysisRun {
     let secrets = Default::default();
     for _ in 0..100 {
-        let world = RunWorld { now: now(), run: &run, secrets: &secrets, default_prometheus: None };
+        let world = RunWorld {
+            now: now(),
+            run: &run,
+            secrets: &secrets,
+            profiles: &Default::default(),
+            default_prometheus: None,
+        };
         let asks = due(&world);
         if asks.is_empty() {
             break;
@@ -89,7 +95,13 @@ fn a_regression_is_found_in_the_windows_that_have_passed() {
 fn who_cannot_be_asked_is_unknown_and_no_regression() {
     let mut run = run_in_the_past(question(), &asked(3), now()).unwrap();
     let secrets = Default::default();
-    let world = RunWorld { now: now(), run: &run, secrets: &secrets, default_prometheus: None };
+    let world = RunWorld {
+        now: now(),
+        run: &run,
+        secrets: &secrets,
+        profiles: &Default::default(),
+        default_prometheus: None,
+    };
     let refused = |ask| Answered { ask, answer: Answer::Unreachable("connection refused".to_owned()) };
     let answered: Vec<_> = due(&world).into_iter().map(refused).collect();
     assert!(!answered.is_empty(), "windows of the past are due at once");
