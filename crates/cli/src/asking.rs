@@ -28,7 +28,8 @@ pub(crate) async fn ask_all(
     let profiles = Profiles::new();
     let (careful, trusting) = (http::client(false)?, http::client(true)?);
     for _ in 0..LOOKS {
-        let world = RunWorld { now, run, secrets, profiles: &profiles, default_prometheus: prometheus };
+        let world =
+            RunWorld { now, run, secrets, profiles: &profiles, weight: None, default_prometheus: prometheus };
         let asks = due(&world);
         if asks.is_empty() {
             run.status = Some(conclude(&world, &[]).status);
@@ -42,7 +43,14 @@ pub(crate) async fn ask_all(
         let asked = join_all(asked).await;
         let before = run.status.clone();
         let status = conclude(
-            &RunWorld { now, run, secrets, profiles: &profiles, default_prometheus: prometheus },
+            &RunWorld {
+                now,
+                run,
+                secrets,
+                profiles: &profiles,
+                weight: None,
+                default_prometheus: prometheus,
+            },
             &asked,
         )
         .status;

@@ -93,7 +93,7 @@ fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
     routes.dedup();
     let services = service::needs(&rollout);
     let templates = templates_named(&rollout, |_| None);
-    let workload = workload_named(&rollout);
+    let workload = serin_core::workload::named(&rollout);
     Ok(ReadRollout { rollout, services, routes, workload, templates })
 }
 
@@ -106,19 +106,6 @@ fn named(sight: &ReadRollout) -> Vec<String> {
     words.sort();
     words.dedup();
     words
-}
-
-/// The object of a `workloadRef` that can be followed; validation says what is wrong with others.
-fn workload_named(rollout: &Rollout) -> Option<ObjectKey> {
-    let reference = rollout.spec.workload_ref.as_ref()?;
-    let (group, kind) = reference.group_and_kind();
-    let group = match (group, kind) {
-        ("apps", "Deployment" | "ReplicaSet") => "apps",
-        (_, "PodTemplate") => "",
-        _ => return None,
-    };
-    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
-    Some(ObjectKey::new(group, "v1", kind, namespace, reference.name.as_deref()?))
 }
 
 /// ReplicaSets, found by the uid of their Rollout.

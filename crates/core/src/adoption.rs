@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::facts::find_new;
+use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::{collision, step};
 
@@ -35,6 +36,14 @@ pub enum Adoption {
 
 /// Finds the ReplicaSet of the current template exactly as `plan` does.
 pub fn adoption(world: &World) -> Adoption {
+    match workload::resolve(world) {
+        None => of_template(world),
+        Some(Resolved::World(resolved)) => of_template(&resolved),
+        Some(Resolved::Missing(_) | Resolved::Unknown(_)) => Adoption::NoTemplate,
+    }
+}
+
+fn of_template(world: &World) -> Adoption {
     let Some(template) = world.rollout.spec.template.as_ref().map(serin_api::RawTemplate::value) else {
         return Adoption::NoTemplate;
     };

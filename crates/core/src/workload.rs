@@ -64,6 +64,19 @@ impl Workload {
     }
 }
 
+/// The object of a `workloadRef` that can be followed; validation says what is wrong with others.
+pub fn named(rollout: &serin_api::Rollout) -> Option<ObjectKey> {
+    let reference = rollout.spec.workload_ref.as_ref()?;
+    let (group, kind) = reference.group_and_kind();
+    let group = match (group, kind) {
+        ("apps", "Deployment" | "ReplicaSet") => "apps",
+        (_, "PodTemplate") => "",
+        _ => return None,
+    };
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    Some(ObjectKey::new(group, "v1", kind, namespace, reference.name.as_deref()?))
+}
+
 /// What is to be decided from.
 pub(crate) enum Resolved {
     /// The World with the template of the workload in it.

@@ -12,6 +12,7 @@ use serin_api::{AnalysisRun, Rollout};
 use serin_core::analysis_spec::templates_named;
 use serin_core::plan;
 use serin_core::seen::{ObjectKey, Seen};
+use serin_core::workload::{Reference, Workload};
 use serin_core::world::{self, Template, World};
 use serin_core::write::Write;
 use serin_traffic::{ApiVersions, Objects, Router, service};
@@ -62,6 +63,10 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
     };
     notes.extend(problem);
     let objects = objects(cluster, &rollout, &routers, &mut notes).await;
+    let workload = match serin_core::workload::named(&rollout) {
+        Some(key) => Some(workload(cluster, key).await),
+        None => None,
+    };
     let world = World {
         now: Timestamp::now(),
         services: service::needs(&rollout)
@@ -77,6 +82,7 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
             .collect(),
         refusals: Vec::new(),
         pods: Default::default(),
+        workload,
         replica_sets,
         rollout,
     };
@@ -147,6 +153,16 @@ async fn object(cluster: &Cluster, key: &ObjectKey) -> Seen<Value> {
         Ok(None) => Seen::Absent,
         Err(error) => Seen::Failed(error.to_string()),
     }
+}
+
+/// The workload that a Rollout refers to.
+async fn workload(cluster: &Cluster, key: ObjectKey) -> Reference {
+    let seen = match object(cluster, &key).await {
+        Seen::Fresh(found) | Seen::Stale(found) => Seen::Fresh(Workload::read(&found)),
+        Seen::Absent => Seen::Absent,
+        Seen::Failed(why) => Seen::Failed(why),
+    };
+    Reference { object: key, seen }
 }
 
 async fn named_templates(cluster: &Cluster, rollout: &Rollout) -> Vec<Template> {

@@ -191,7 +191,10 @@ fn of_one(check: &Check, paint: Paint) -> String {
         Adoption::Created { hash } => {
             format!("a ReplicaSet with hash {hash} would be created: none has the current template")
         }
-        Adoption::NoTemplate => "there is no spec.template to look for".to_owned(),
+        Adoption::NoTemplate => {
+            "there is no pod template: neither spec.template nor a workload that spec.workloadRef names"
+                .to_owned()
+        }
     };
     text.push_str(&format!("  {adopted}\n  {}\n", check.goes_on));
     for problem in &check.refused {

@@ -58,6 +58,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         analysis_runs: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
+        workload: None,
     };
     check(&world, &[], Vec::new())
 }

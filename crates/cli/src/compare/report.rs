@@ -94,7 +94,7 @@ impl Outcome {
 
 /// The report for people.
 pub fn text(report: &Report, paint: Paint) -> String {
-    let Arms { canary, stable } = &report.arms;
+    let Arms { canary, stable, .. } = &report.arms;
     let mut text = format!("canary {canary} against stable {stable}\n");
     for metric in &report.metrics {
         let (word, tone) = metric.outcome.words();

@@ -14,7 +14,7 @@ fn now() -> Timestamp {
 }
 
 fn asked(windows: u32) -> Asked {
-    let arms = Arms { canary: "bbb".to_owned(), stable: "aaa".to_owned() };
+    let arms = Arms { canary: "bbb".to_owned(), stable: "aaa".to_owned(), ..Arms::default() };
     Asked { arms, windows, window: None, prometheus: Some("http://localhost:9090".to_owned()) }
 }
 
@@ -47,6 +47,7 @@ fn judged(mut run: AnalysisRun, errors: f64) -> AnalysisRun {
             run: &run,
             secrets: &secrets,
             profiles: &Default::default(),
+            weight: None,
             default_prometheus: None,
         };
         let asks = due(&world);
@@ -100,6 +101,7 @@ fn who_cannot_be_asked_is_unknown_and_no_regression() {
         run: &run,
         secrets: &secrets,
         profiles: &Default::default(),
+        weight: None,
         default_prometheus: None,
     };
     let refused = |ask| Answered { ask, answer: Answer::Unreachable("connection refused".to_owned()) };

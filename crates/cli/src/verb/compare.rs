@@ -116,7 +116,16 @@ fn arms(arguments: &CompareArguments, rollout: Option<&Rollout>) -> Result<Arms,
             "there is one revision only ({stable}): nothing to compare; begin an update, or give --canary and --stable"
         ));
     }
-    Ok(Arms { canary, stable })
+    Ok(Arms { canary, stable, ..services(rollout) })
+}
+
+/// The Services of the two revisions, where traffic is told apart by Services.
+fn services(rollout: Option<&Rollout>) -> Arms {
+    let canary = rollout.and_then(serin_view::step::canary);
+    let pair = canary.and_then(|canary| canary.canary_service.clone().zip(canary.stable_service.clone()));
+    let namespace = rollout.filter(|_| pair.is_some()).and_then(|rollout| rollout.metadata.namespace.clone());
+    let (canary_service, stable_service) = pair.unzip();
+    Arms { canary_service, stable_service, namespace, ..Arms::default() }
 }
 
 async fn of_templates(

@@ -107,7 +107,7 @@ async fn analysis_run(cluster: &Cluster, arguments: &CreateRunArguments) -> Resu
         Failure::new(format!("cannot create an AnalysisRun: {why}; -a NAME=VALUE gives an argument"))
     })?;
     if let (Some(canary), Some(stable)) = (&arguments.canary, &arguments.stable) {
-        spec.arms = Some(Arms { canary: canary.clone(), stable: stable.clone() });
+        spec.arms = Some(Arms { canary: canary.clone(), stable: stable.clone(), ..Arms::default() });
     }
     create(cluster, run_object(&template, arguments, &json!(spec))).await
 }

@@ -75,7 +75,7 @@ fn all(run: &AnalysisRun, only: Option<&str>) -> Result<Vec<Replayed>, String> {
     let one = |metric: String| {
         let found =
             replay(run, &metric).map_err(|why| format!("cannot replay analysisrun \"{name}\": {why}"))?;
-        let reasons = found.looks.into_iter().map(|look| look.reason).collect();
+        let reasons = found.looks.into_iter().map(|look| look.reasons).collect();
         Ok(Replayed { metric, same: found.same, reasons })
     };
     wanted.into_iter().map(one).collect()
