@@ -3,10 +3,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::{AntiAffinity, CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
+use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
 
+mod anti_affinity;
 mod blue_green;
 mod managed_route;
+mod selector;
 mod unsupported;
 mod workload;
 
@@ -85,6 +87,7 @@ fn workload(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
         ));
         return;
     }
+    selector::expressions(selector, problems);
     let Some(template) = spec.template.as_ref() else {
         problems.push(Problem::missing(
             "spec.template",
@@ -173,7 +176,7 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
             "This rollout uses the same service for the stable and canary services, but two different services are required.",
         ));
     }
-    anti_affinity(CANARY, canary.anti_affinity.as_ref(), problems);
+    anti_affinity::rule(CANARY, canary.anti_affinity.as_ref(), problems);
     surge(canary, problems);
     routing(canary, problems);
     let most = canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
@@ -192,31 +195,6 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
                 format!("there are {steps} steps, counted from 0; name one of them"),
             ));
         }
-    }
-}
-
-/// Of the anti-affinity of either strategy.
-pub(crate) fn anti_affinity(path: &str, rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
-    let Some(rule) = rule else { return };
-    let path = format!("{path}.antiAffinity");
-    let required = rule.required_during_scheduling_ignored_during_execution.is_some();
-    match &rule.preferred_during_scheduling_ignored_during_execution {
-        Some(preferred) if !required => {
-            if !(1..=100).contains(&preferred.weight) {
-                problems.push(Problem::invalid(
-                    format!("{path}.preferredDuringSchedulingIgnoredDuringExecution.weight"),
-                    preferred.weight,
-                    "AntiAffinity weight must be between 1-100",
-                ));
-            }
-        }
-        None if required => {}
-        _ => problems.push(Problem::invalid(
-            path,
-            rule,
-            "AntiAffinity must have exactly one strategy listed; give requiredDuringSchedulingIgnoredDuringExecution \
-             or preferredDuringSchedulingIgnoredDuringExecution",
-        )),
     }
 }
 
@@ -272,6 +250,13 @@ fn routing(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
         }
         return;
     };
+    if canary.dynamic_stable_scale && canary.scale_down_delay_seconds.is_some() {
+        problems.push(Problem::invalid(
+            format!("{CANARY}.scaleDownDelaySeconds"),
+            canary.scale_down_delay_seconds,
+            "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds; remove one of them",
+        ));
+    }
     let subsets = routing.istio.as_ref().is_some_and(|istio| istio.destination_rule.is_some());
     if !subsets {
         for (field, service) in

@@ -188,6 +188,17 @@ impl Cluster {
         bail!("{kind} {name} was not {what} within {seconds} s:\n{}", serde_json::to_string_pretty(&last)?)
     }
 
+    /// Sets the size of a Rollout through its scale subresource, as autoscalers do.
+    ///
+    /// # Errors
+    /// The API server said no.
+    pub async fn scale(&self, name: &str, replicas: i64) -> Result<()> {
+        let api = self.api("argoproj.io/v1alpha1", "Rollout").await?;
+        let patch = Patch::Merge(serde_json::json!({"spec": {"replicas": replicas}}));
+        api.patch_scale(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
     /// Uids of the pods of the test that are not being deleted.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ const BLUE_GREEN: &str = "spec.strategy.blueGreen";
 pub(super) fn strategy(spec: &RolloutSpec, strategy: &BlueGreenStrategy, problems: &mut Vec<Problem>) {
     services(strategy, problems);
     numbers(strategy, problems);
-    anti_affinity(BLUE_GREEN, strategy.anti_affinity.as_ref(), problems);
+    anti_affinity::rule(BLUE_GREEN, strategy.anti_affinity.as_ref(), problems);
     let kept = spec.revision_history_limit.unwrap_or(10);
     if let Some(limit) = strategy.scale_down_delay_revision_limit.filter(|limit| kept < *limit) {
         problems.push(Problem::invalid(

@@ -117,6 +117,27 @@ fn each_problem_names_field_value_and_remedy() {
             "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",
             "plugins[\"x/y\"]",
         ),
+    ] {
+        let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+    }
+}
+
+#[test]
+fn problems_of_selectors_references_and_rules_name_their_field_too() {
+    for (change, expected) in [
+        (
+            "spec: {selector: {matchExpressions: [{key: app, operator: Is, values: [shop]}]}}",
+            "spec.selector.matchExpressions[0]: Invalid value",
+        ),
+        (
+            "spec: {selector: {matchExpressions: [{key: app, operator: In}]}}",
+            "invalid label selector; give at least one value",
+        ),
+        (
+            "spec: {strategy: {canary: {canaryService: a, stableService: b, dynamicStableScale: true, scaleDownDelaySeconds: 5, trafficRouting: {nginx: {stableIngress: i}}}}}",
+            "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds",
+        ),
         (
             "spec: {template: null, workloadRef: {apiVersion: batch/v1, kind: Job, name: shop}}",
             "workload of type batch/Job is not supported",

@@ -6,7 +6,7 @@ use serin_core::Plan;
 use serin_core::replica::Pods;
 use serin_testkit::scene::{CANARY_SERVICE, STABLE_SERVICE, Scene, base, fresh};
 
-use crate::{condition, phase, reasons, stored, told, verdict, waits};
+use crate::{condition, phase, pods, reasons, stored, told, verdict, waits};
 
 fn quarter() -> Value {
     json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}])
@@ -348,4 +348,24 @@ fn a_gate_keeps_the_moment_at_which_it_closed() {
     let closed = since(&paused());
     assert!(closed.is_some());
     assert_eq!(since(&paused().wait(500).fold()), closed);
+}
+
+#[test]
+fn an_autoscaler_may_scale_in_the_middle_of_a_canary_and_to_nothing_and_back() {
+    let steps = json!([{"setWeight": 25}, {"pause": {}}]);
+    for (name, scene, full) in [("by pods", base(), [2, 6]), ("by a router", base().routed(), [2, 8])] {
+        let scene = scene.steps(steps.clone()).update("v2").rest();
+        for (replicas, expected) in [(8, full), (0, [0, 0]), (8, full)] {
+            let scene = scene.clone().replicas(replicas).rest();
+            assert_eq!(pods(&scene, ["v2", "v1"]), expected, "{name}: {replicas}");
+            let status = stored(&scene);
+            assert_eq!(status.hpa_replicas, expected.iter().sum::<i32>(), "{name}: {replicas}");
+            assert_eq!(status.selector, "app=shop", "{name}");
+            assert_eq!(status.current_step_index, Some(1), "{name}: no step is lost");
+            assert_eq!(status.stable_rs.as_deref(), Some("v1"), "{name}: nothing is promoted");
+        }
+        let back = scene.replicas(0).rest().replicas(8).rest();
+        assert_eq!(pods(&back, ["v2", "v1"]), full, "{name}");
+        assert_eq!(phase(&stored(&back)), "Paused|CanaryPauseStep", "{name}");
+    }
 }

@@ -10,3 +10,4 @@ mod full;
 mod istio;
 mod takeover;
 mod traffic;
+mod workload;

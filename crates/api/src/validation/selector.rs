@@ -1,0 +1,23 @@
+//! What is wrong with the expressions of a label selector.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::Problem;
+
+/// Operators have or have no values, and there are four of them.
+pub(super) fn expressions(selector: &LabelSelector, problems: &mut Vec<Problem>) {
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        let given = expression.values.as_ref().is_some_and(|values| !values.is_empty());
+        let remedy = match (expression.operator.as_str(), given) {
+            ("In" | "NotIn", true) | ("Exists" | "DoesNotExist", false) => continue,
+            ("In" | "NotIn", false) => "give at least one value",
+            ("Exists" | "DoesNotExist", true) => "this operator takes no values; remove them",
+            _ => "supported operators: \"In\", \"NotIn\", \"Exists\", \"DoesNotExist\"",
+        };
+        problems.push(Problem::invalid(
+            format!("spec.selector.matchExpressions[{index}]"),
+            expression,
+            format!("invalid label selector; {remedy}"),
+        ));
+    }
+}
