@@ -137,6 +137,13 @@ fn string_match(value: &serin_api::StringMatch) -> Option<StringMatch> {
 
 /// The routes of the step are in force on every router that can have them.
 pub(crate) fn in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bool {
+    if capacity::desired(facts, memory).canary > 0 && !traffic::reaches_canary(facts, memory) {
+        gates.wait(
+            "the canary Service or subset to lead to the new revision",
+            "the routes of the step are added",
+        );
+        return false;
+    }
     let Routes { headers, mirrors } = asked(facts, memory);
     let wish = Split { headers, mirrors, ..Split::all_stable(facts.total) };
     let waits_for = match facts.effective() {

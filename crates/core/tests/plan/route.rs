@@ -150,6 +150,9 @@ fn the_step_is_done_when_the_routers_show_its_route() {
     assert_eq!(step(&at()), Some(1));
     assert!(waits_for(&at().plan(), "the router to show the managed routes staff"));
     assert_eq!(step(&shows(at(), 0, &["staff"])), Some(2));
+    let elsewhere = at().selects(CANARY_SERVICE, "v1");
+    assert_eq!(step(&elsewhere), Some(1), "nobody could be led to the canary yet");
+    assert!(waits_for(&elsewhere.plan(), "the canary Service or subset to lead to the new revision"));
     let pending = at().effective(&Effective::Pending(showing(0, &["staff"])));
     assert_eq!(step(&pending), Some(1));
     assert!(waits_for(&pending.plan(), "the router to confirm the managed routes staff"));

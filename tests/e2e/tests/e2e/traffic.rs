@@ -123,8 +123,8 @@ fn a_canary_loses_no_request_and_gets_what_is_asked_with_traefiks_own_kinds() {
     canary(TRAEFIK);
 }
 
-/// Ten times up to half of the traffic, and back by an abort.
-pub(crate) fn aborts(way: Way) {
+/// So many times up to half of the traffic, and back by an abort.
+pub(crate) fn aborts(way: Way, times: usize) {
     play(&format!("aborts-{}", way.name), async |scene| {
         let strategy = way.strategy(
             "      abortScaleDownDelaySeconds: 600\n",
@@ -133,7 +133,7 @@ pub(crate) fn aborts(way: Way) {
         let load = begin(scene, way, &strategy).await?;
         change(scene, "v2").await?;
         let mut took = Vec::new();
-        for _ in 0..10 {
+        for _ in 0..times {
             paused_at(scene, 1).await?;
             tokio::time::sleep(Duration::from_secs(3)).await;
             took.push(abort(scene, &load, "v2").await?);
@@ -142,7 +142,7 @@ pub(crate) fn aborts(way: Way) {
         took.sort();
         println!("from abort to the last request of the canary: {took:?}");
         load.nothing_lost().await?;
-        // The 99th percentile of ten is the longest of them.
+        // The 99th percentile of so few is the longest of them.
         ensure!(took.last() < Some(&WAY_BACK), "from abort to the last request of the canary: {took:?}");
         Ok(())
     });
@@ -150,12 +150,12 @@ pub(crate) fn aborts(way: Way) {
 
 #[test]
 fn an_abort_takes_traffic_back_within_two_seconds_with_the_gateway_api() {
-    aborts(GATEWAY_API);
+    aborts(GATEWAY_API, 10);
 }
 
 #[test]
 fn an_abort_takes_traffic_back_within_two_seconds_with_traefiks_own_kinds() {
-    aborts(TRAEFIK);
+    aborts(TRAEFIK, 10);
 }
 
 /// A third version arrives while the second has half of the traffic, and is aborted.
