@@ -50,6 +50,10 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 - apiGroups: [argoproj.io]
   resources: [analysistemplates{{ if not .Values.controller.namespaced }}, clusteranalysistemplates{{ end }}]
   verbs: [list, watch]
+# Metrics that a Job measures.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, watch, create, delete]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [list, watch, create, patch, delete]
@@ -63,7 +67,7 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 - apiGroups: [""]
   resources: [podtemplates]
   verbs: [list, watch]
-# Pods are listed and evicted for spec.restartAt, and patched for canaryMetadata and its like.
+# Pods are listed to see why a Job does not start, listed and evicted for spec.restartAt, and patched for canaryMetadata and its like.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, patch]

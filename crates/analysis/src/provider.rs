@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serin_api::provider::MetricProvider;
+use serin_api::provider::{JobMetric, MetricProvider};
 
 mod address;
 pub mod aws;
@@ -72,14 +72,19 @@ pub struct Surroundings<'s> {
     pub profiles: &'s Profiles,
 }
 
-/// The provider of a metric whose arguments are filled in.
+/// Where measurements come from.
+pub enum Source<'m> {
+    /// A provider that is asked over HTTP.
+    Asked(Box<dyn Provider + 'm>),
+    /// A Job, whose end is the measurement.
+    Job(&'m JobMetric),
+}
+
+/// The source of a metric whose arguments are filled in.
 ///
 /// # Errors
 /// [`Problem`] when there is none, more than one, one without its credentials, or one with a field that cannot work.
-pub fn of<'m>(
-    metric: &'m MetricProvider,
-    around: Surroundings<'m>,
-) -> Result<Box<dyn Provider + 'm>, Problem> {
+pub fn source<'m>(metric: &'m MetricProvider, around: Surroundings<'m>) -> Result<Source<'m>, Problem> {
     let all = [
         metric.prometheus.as_ref().map(|metric| boxed(Prometheus::new(metric, around.default_prometheus))),
         metric.web.as_ref().map(|metric| boxed(Web::new(metric))),
@@ -91,14 +96,33 @@ pub fn of<'m>(
         metric.influxdb.as_ref().map(|metric| boxed(Influxdb::new(metric, around.profiles))),
         metric.skywalking.as_ref().map(|metric| boxed(SkyWalking::new(metric))),
         metric.kayenta.as_ref().map(|metric| boxed(Kayenta::new(metric))),
-        metric.job.as_ref().map(|_| Err(not_yet("job"))),
         metric.plugin.as_ref().map(|_| Err(not_yet("plugin"))),
     ];
-    let mut set = all.into_iter().flatten();
+    let job = metric.job.as_ref().map(|job| Ok(Source::Job(job)));
+    let asked = all.into_iter().flatten().map(|provider| provider.map(Source::Asked));
+    let mut set = asked.chain(job);
     match (set.next(), set.next()) {
         (None, _) => Err(Problem::NoProvider),
-        (Some(provider), None) => provider,
+        (Some(source), None) => source,
         (Some(_), Some(_)) => Err(Problem::SeveralProviders),
+    }
+}
+
+/// The provider of a metric that is asked over HTTP.
+///
+/// # Errors
+/// As [`source`]; also when the metric is measured by a Job.
+pub fn of<'m>(
+    metric: &'m MetricProvider,
+    around: Surroundings<'m>,
+) -> Result<Box<dyn Provider + 'm>, Problem> {
+    match source(metric, around)? {
+        Source::Asked(provider) => Ok(provider),
+        Source::Job(_) => Err(Problem::Field {
+            field: "job".to_owned(),
+            why: "a Job is run, not asked".to_owned(),
+            remedy: "use another provider for what compares or asks",
+        }),
     }
 }
 

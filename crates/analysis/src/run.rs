@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serin_api::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, MetricResult};
 use serin_core::journal::Event;
+use serin_core::write::Write;
 
 use crate::argument::secrets_named;
 pub use crate::comparison::Of;
@@ -14,6 +15,7 @@ mod assess;
 mod compare;
 mod hold;
 mod joint;
+pub(crate) mod job;
 mod measure;
 mod prepared;
 mod retain;
@@ -23,6 +25,7 @@ mod time;
 mod underway;
 
 use measure::Attempt;
+pub use job::{Job, Progress, RUN_UID};
 pub(crate) use prepared::comparison;
 use prepared::{Prepared, Unaskable, prepare};
 use time::api_time;
@@ -38,6 +41,8 @@ pub struct RunWorld<'w> {
     pub secrets: &'w Secrets,
     /// The profiles that [`profiles_needed`] named.
     pub profiles: &'w Profiles,
+    /// The Jobs of the run, as they were last seen.
+    pub jobs: &'w [Job],
     /// Address of Prometheus for metrics that name none.
     pub default_prometheus: Option<&'w str>,
     /// Weight of the canary in the Rollout that owns the run, as its status has it; windows in which it changes are not
@@ -95,6 +100,8 @@ pub struct RunPlan {
     pub wake: Option<Timestamp>,
     /// Events of the difference of status, to be sent after it is stored.
     pub events: Vec<Event>,
+    /// Jobs to create and to delete, after the status is stored.
+    pub writes: Vec<Write>,
     /// The run has outlived its `ttlStrategy`: delete it, with its uid as precondition.
     pub delete: bool,
 }
@@ -143,6 +150,7 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
     let before = world.run.status.clone().unwrap_or_default();
     let mut status = before.clone();
     let mut wake = None;
+    let mut writes = None;
     if !over(world.run) {
         // The first questions were put before the run is known to have begun.
         let first = asked.iter().map(|asked| asked.ask.at).min().unwrap_or(world.now).min(world.now);
@@ -150,7 +158,9 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
         match prepare(&world.run.spec, world.secrets, world.around()) {
             Ok(prepared) => {
                 go_on(world, asked, &prepared, began, &mut status);
-                wake = prepared.iter().filter_map(|prepared| next(prepared, &status, began)).min();
+                let when = |prepared| next(prepared, &status, (began, world.now));
+                wake = prepared.iter().filter_map(when).min();
+                writes = Some(job::writes(&prepared, world.run, &status, world.jobs));
             }
             Err(wrong) => {
                 status.phase = AnalysisPhase::Error;
@@ -167,15 +177,24 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
         delete = wake.is_some_and(|expiry| expiry <= world.now);
     }
     let events = tell::events(&before, &status);
-    RunPlan { status, wake, events, delete }
+    // Those of a run that is over may still have to go.
+    let writes = writes.unwrap_or_else(|| job::writes(&[], world.run, &status, world.jobs));
+    RunPlan { status, wake, events, writes, delete }
 }
 
 fn over(run: &AnalysisRun) -> bool {
     run.status.as_ref().is_some_and(|status| status.phase.completed())
 }
 
-fn next(prepared: &Prepared, status: &AnalysisRunStatus, began: Timestamp) -> Option<Timestamp> {
+fn next(
+    prepared: &Prepared,
+    status: &AnalysisRunStatus,
+    (began, now): (Timestamp, Timestamp),
+) -> Option<Timestamp> {
     let result = status.metric_results.iter().find(|result| result.name == prepared.name);
+    if let Some(begun) = underway::of(result).filter(|_| prepared.by_job()) {
+        return Some(job::again(begun, now));
+    }
     schedule::next(&prepared.limits, prepared.comparison(), result, began)
 }
 
@@ -188,8 +207,10 @@ fn go_on(
 ) {
     let terminate = world.run.spec.terminate;
     if !terminate {
-        for prepared in prepared {
-            let due = next(prepared, status, began);
+        let (by_job, asked_for): (Vec<_>, Vec<_>) = prepared.iter().partition(|prepared| prepared.by_job());
+        by_job.into_iter().for_each(|prepared| look_at_job(world, prepared, began, status));
+        for prepared in asked_for {
+            let due = next(prepared, status, (began, world.now));
             let open = |asked: &&Asked| {
                 asked.ask.metric == prepared.name && due.is_some_and(|due| due <= asked.ask.at)
             };
@@ -214,6 +235,22 @@ fn go_on(
         }
     }
     assess::run(prepared, status, terminate);
+}
+
+fn look_at_job(world: &RunWorld, prepared: &Prepared, began: Timestamp, status: &mut AnalysisRunStatus) {
+    let known = status.metric_results.iter().find(|result| result.name == prepared.name);
+    let underway = underway::of(known).is_some();
+    let due = next(prepared, status, (began, world.now)).is_some_and(|due| due <= world.now);
+    if !underway && !due {
+        return;
+    }
+    let (place, mut result) = take(&mut status.metric_results, prepared);
+    let attempt = Attempt { at: world.now, now: world.now };
+    match prepared.real().err().filter(|_| !underway) {
+        Some(unaskable) => measure::unasked(prepared, &mut result, &unaskable, attempt),
+        None => job::look(prepared, &mut result, world.run, world.jobs, (due, world.now)),
+    }
+    status.metric_results.insert(place, result);
 }
 
 fn hear(

@@ -9,7 +9,8 @@ use serin_api::{Arms, Metric};
 use crate::comparison::{self, Plan};
 use crate::condition::Condition;
 use crate::limit::Limits;
-use crate::provider::{self, Look, Problem, Profiles, Surroundings};
+use crate::provider::{self, Look, Problem, Profiles, Source, Surroundings};
+use crate::run::job;
 
 /// What is wrong, first things first.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,17 +101,18 @@ pub(crate) fn conditions(metric: &Metric) -> Result<Measured, String> {
 /// Tries out the question, so that what cannot be asked is known before it is due.
 fn askable(metric: &Metric, measured: &Measured, default_prometheus: Option<&str>) -> Result<(), Problem> {
     let around = Surroundings { default_prometheus, profiles: &Profiles::new() };
-    let provider = match provider::of(&metric.provider, around) {
+    let source = match provider::source(&metric.provider, around) {
         // Credentials are looked for when the metric is due.
         Err(Problem::Missing(_)) => return Ok(()),
-        provider => provider?,
+        source => source?,
     };
-    match measured {
-        Measured::Query { .. } => {
+    match (measured, source) {
+        (_, Source::Job(job)) => job::check(job),
+        (Measured::Query { .. }, Source::Asked(provider)) => {
             let look = Look { at: Timestamp::UNIX_EPOCH, underway: &BTreeMap::new() };
             provider.request(&look).map(drop)
         }
-        Measured::Comparison(_) => Ok(()),
+        (Measured::Comparison(_), Source::Asked(_)) => Ok(()),
     }
 }
 
@@ -263,7 +265,7 @@ mod tests {
 
     #[test]
     fn providers_that_are_not_there_yet_are_refused_by_name() {
-        for provider in ["job", "plugin"] {
+        for provider in ["plugin"] {
             let complaint = complaint(json!([{"name": "m", "provider": {provider: {}}}]));
             let expected = format!(
                 "metrics[0]: provider.{provider}: this provider is not implemented yet; use another one"

@@ -130,6 +130,11 @@ const EXPRESSIONS: &[&str] = &[
     "fromJSON('{\"a\": [1]}').a[0] == 1 && toJSON([1]) contains \"1\"",
     "toBase64(\"hi\") == \"aGk=\" && fromBase64(\"aGk=\") == \"hi\"",
     "bitand(6, 3) == 2 && bitor(4, 1) == 5 && bitshl(1, 3) == 8",
+    "bitxor(6, 3) == 5 && bitnand(6, 3) == 4 && bitnot(0) == -1",
+    "bitshr(8, 2) == 2 && bitushr(8, 2) == 2",
+    "splitAfter(\"a,b\", \",\") == [\"a,\", \"b\"]",
+    "fromPairs([[\"a\", 1], [\"b\", 2]]).b == 2",
+    "timezone(\"UTC\") != nil",
     "duration(\"1h\") > duration(\"59m\") && duration(\"90s\").Minutes() == 1.5",
     "date(\"2026-03-01\").Year() == 2026 && now().Year() == 2026",
     "now() - duration(\"5m\") == date(\"2026-03-01T11:55:00Z\")",
@@ -149,6 +154,30 @@ fn expressions_have_the_values_of_expr_lang() {
     for code in EXPRESSIONS {
         let (phase, message) = phase_and_message(code, "", Some(&result));
         assert_eq!((phase, message.as_str()), (Successful, ""), "{code}");
+    }
+}
+
+/// Every function that a condition may call.
+const FUNCTIONS: &[&str] = &[
+    "asInt", "asFloat", "isNaN", "isInf", "isNil", "default", "now", "fromJSON", "toJSON", "repeat", "len", "type", "abs",
+    "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix", "upper", "lower", "split",
+    "splitAfter", "replace", "join", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "max", "min", "mean", "median",
+    "toBase64", "fromBase64", "duration", "date", "timezone", "first", "last", "get", "take", "keys", "values", "toPairs",
+    "fromPairs", "reverse", "uniq", "concat", "flatten", "sort", "bitand", "bitor", "bitxor", "bitnand", "bitnot", "bitshl",
+    "bitshr", "bitushr", "all", "any", "none", "one", "count", "sum", "filter", "map", "find", "findIndex", "findLast",
+    "findLastIndex", "reduce", "groupBy", "sortBy",
+];
+
+#[test]
+fn every_function_stands_in_a_row() {
+    assert!(EXPRESSIONS.len() >= 100, "{} rows", EXPRESSIONS.len());
+    for name in FUNCTIONS {
+        let called = |code: &&str| {
+            code.match_indices(&format!("{name}(")).any(|(at, _)| {
+                !code[..at].ends_with(|before: char| before.is_ascii_alphanumeric())
+            })
+        };
+        assert!(EXPRESSIONS.iter().any(|code| called(&code)), "{name} stands in no row");
     }
 }
 
@@ -275,6 +304,13 @@ fn faults_say_what_is_wrong() {
         ("len(reduce(1..60, #acc + #acc, \"ab\")) > 1", list(&[1.0]), "more than 100000 elements"),
         ("any(1..5000, any(1..5000, # > 9999))", list(&[1.0]), "more than 300000 steps"),
         ("duration(\"soon\") > duration(\"1s\")", list(&[1.0]), "invalid duration soon"),
+        ("asInt() == 1", list(&[1.0]), "asInt(): it does not take such arguments"),
+        ("default(result) == 1", list(&[1.0]), "default([1]): it does not take such arguments"),
+        ("isNil(1, 2)", list(&[1.0]), "isNil(1, 2): it does not take such arguments"),
+        ("now(1) == 1", list(&[1.0]), "now(1): it does not take such arguments"),
+        ("isInf(\"x\")", list(&[1.0]), "isInf(\"x\"): not a number"),
+        ("asInt(asFloat(\"NaN\")) == 1", list(&[1.0]), "asInt() not supported on NaN"),
+        ("repeat(\"x\", -1) == \"\"", list(&[1.0]), "cannot repeat -1 times"),
         ("fromJSON(\"{\") == 1", list(&[1.0]), "fromJSON: EOF while parsing an object at line 1 column 1"),
     ] {
         let (phase, message) = phase_and_message(code, "", result.as_ref());

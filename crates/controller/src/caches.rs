@@ -73,6 +73,11 @@ pub mod kind {
         Kind::new("apps", "v1", "ReplicaSet")
     }
 
+    /// Job.
+    pub fn job() -> Kind {
+        Kind::new("batch", "v1", "Job")
+    }
+
     /// Service.
     pub fn service() -> Kind {
         Kind::new("", "v1", "Service")
@@ -90,6 +95,8 @@ pub struct Caches {
     pub services: Arc<Cache<Value>>,
     /// AnalysisRuns.
     pub runs: Arc<Cache<RunSight>>,
+    /// Jobs of AnalysisRuns.
+    pub jobs: Arc<Cache<Value>>,
     /// AnalysisTemplates.
     pub templates: Arc<Cache<TemplateSight>>,
     /// ClusterAnalysisTemplates.
@@ -119,6 +126,7 @@ impl Caches {
             sets: Arc::new(Cache::new(sight::sets())),
             services: Arc::new(Cache::new(sight::services())),
             runs: Arc::new(Cache::new(sight::runs())),
+            jobs: Arc::new(Cache::new(sight::jobs())),
             templates: Arc::new(Cache::new(sight::templates())),
             cluster_templates: Arc::new(Cache::new(sight::templates())),
             rollout_queue: Arc::new(Queue::default()),
@@ -145,6 +153,7 @@ impl Caches {
             (kind::set(), self.sets.synced()),
             (kind::service(), self.services.synced()),
             (kind::run(), self.runs.synced()),
+            (kind::job(), self.jobs.synced()),
             (kind::template(), self.templates.synced()),
             (kind::cluster_template(), self.namespaced || self.cluster_templates.synced()),
         ];
@@ -168,6 +177,7 @@ impl Caches {
             ("apps", "ReplicaSet") => {
                 show(&self.sets, key).or_else(|| show(self.routes(&Kind::of_key(key))?.as_ref(), key))
             }
+            ("batch", "Job") => show(&self.jobs, key),
             ("", "Service") => show(&self.services, key),
             _ => show(self.routes(&Kind::of_key(key))?.as_ref(), key),
         }

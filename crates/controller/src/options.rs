@@ -104,6 +104,10 @@ pub struct Foreign {
     ingress_threads: Option<String>,
     #[arg(long, hide = true)]
     ephemeral_metadata_threads: Option<String>,
+    #[arg(long, hide = true, env = "ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE")]
+    analysis_job_namespace: Option<String>,
+    #[arg(long, hide = true, env = "ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG")]
+    analysis_job_kubeconfig: Option<String>,
     #[arg(long, hide = true)]
     enable_pprof_address: Option<String>,
     #[arg(long, hide = true, value_parser = refused("Rollouts and their analysis are always served together"))]
@@ -115,7 +119,10 @@ impl Foreign {
     pub fn said(&self) -> Vec<String> {
         let client = "requests are limited by the API server's priority and fairness, not by the client";
         let same_loop = "it is done in the same loop as the Rollout; use --rollout-threads";
+        let beside_run = "Jobs of analyses run beside their AnalysisRun";
         [
+            ("analysis-job-namespace", &self.analysis_job_namespace, beside_run),
+            ("analysis-job-kubeconfig", &self.analysis_job_kubeconfig, beside_run),
             ("qps", &self.qps, client),
             ("burst", &self.burst, client),
             ("kloglevel", &self.kloglevel, "there is no client-go here; use --loglevel"),

@@ -57,6 +57,14 @@ impl Reader {
         }
     }
 
+    /// What keeps the pods of a Job from starting: an image that cannot be pulled. An API server that does not answer
+    /// says nothing; the next look asks again.
+    pub async fn trouble(&self, namespace: &str, job: &str) -> Option<String> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let params = ListParams::default().labels(&format!("job-name={job}")).limit(50);
+        api.list(&params).await.ok()?.items.iter().find_map(trouble_of)
+    }
+
     /// Reads the keys `needed`, as name and key, of Secrets in `namespace`.
     pub async fn secrets(&self, namespace: &str, needed: &[(String, String)]) -> Secrets {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
@@ -142,6 +150,20 @@ fn pod_of(pod: Pod, set: &str) -> Option<serin_core::pod::Pod> {
     })
 }
 
+/// Reasons for which the kubelet waits and that do not mend themselves.
+const LASTING: &[&str] = &["ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
+
+fn trouble_of(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = [&status.init_container_statuses, &status.container_statuses];
+    containers.into_iter().flatten().flatten().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref().filter(|reason| LASTING.contains(reason))?;
+        let told = waiting.message.as_deref().unwrap_or_default();
+        Some(format!("container {} cannot start: {reason} {told}", container.name).trim_end().to_owned())
+    })
+}
+
 /// The keys of a Secret that are text.
 fn texts(secret: &Secret) -> Profile {
     let data = secret.data.iter().flatten();
@@ -196,6 +218,20 @@ mod tests {
         assert_eq!(shown("aws"), ["region=eu-west-1"]);
         assert_eq!(shown("datadog"), ["api-key=k"]);
         assert!(shown("other").is_empty());
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_told_and_other_waits_are_not() {
+        let pod = |reason: &str| {
+            let waiting = serde_json::json!({"name": "c", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
+                "state": {"waiting": {"reason": reason, "message": "no such image"}}});
+            let pod = serde_json::json!({"status": {"containerStatuses": [waiting]}});
+            trouble_of(&serde_json::from_value(pod).unwrap())
+        };
+        let expected = "container c cannot start: ImagePullBackOff no such image";
+        assert_eq!(pod("ImagePullBackOff").as_deref(), Some(expected));
+        assert_eq!(pod("ContainerCreating"), None);
+        assert_eq!(trouble_of(&Pod::default()), None);
     }
 
     #[test]

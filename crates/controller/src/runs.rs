@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
-use serin_analysis::run::{Asked, RunPlan, RunWorld, conclude, due, profiles_needed, secrets_needed};
+use serin_analysis::run::{Asked, Job, Progress, RunPlan, RunWorld, conclude, due, profiles_needed, secrets_needed};
+use serde_json::Value;
 use serin_api::AnalysisRun;
 use serin_core::journal::{Event, Severity};
 use serin_core::write::{Effect, Write};
@@ -49,6 +50,8 @@ pub struct Runs {
 #[derive(Clone, Debug)]
 struct Settled {
     version: String,
+    /// Versions of the Jobs that were seen.
+    jobs: Vec<String>,
     until: Option<Instant>,
 }
 
@@ -90,18 +93,25 @@ impl Runs {
             self.tally.fell_behind();
             return behind.until;
         }
-        if let Some(settled) = self.settled(name, &kept.version) {
+        let jobs = self.caches.jobs.by(&kept.uid);
+        let versions: Vec<String> = jobs.iter().map(|(_, job)| job.version.clone()).collect();
+        if let Some(settled) = self.settled(name, &kept.version, &versions) {
             return settled.until;
         }
         let started = Instant::now();
-        let (now, plan) = self.measure(name, run).await;
+        let jobs = self.jobs(name, &jobs).await;
+        let (now, plan) = self.measure(name, run, &jobs).await;
         let recorded = self.record(name, &kept, run, &plan).await;
         let wait = plan.wake.map(|at| at.duration_since(now));
         let wait = wait.or((!plan.status.phase.completed()).then_some(UNKNOWN_WAKE));
         let failures = match recorded {
             Ok(version) => {
-                self.settle(name, Settled { version, until: wake_at(wait, None, None) });
-                Vec::new()
+                let failures = self.perform(name, &plan.writes).await;
+                if failures.is_empty() {
+                    let until = wake_at(wait, None, None);
+                    self.settle(name, Settled { version, jobs: versions, until });
+                }
+                failures
             }
             Err(failure) => vec![failure],
         };
@@ -110,10 +120,10 @@ impl Runs {
     }
 
     /// What is left to wait for when this version has been looked at: our own write comes back as an event.
-    fn settled(&self, name: &Name, version: &str) -> Option<Settled> {
+    fn settled(&self, name: &Name, version: &str, jobs: &[String]) -> Option<Settled> {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
         let waits = settled.until.is_none_or(|until| Instant::now() < until);
-        (settled.version == version && waits).then_some(settled)
+        (settled.version == version && settled.jobs == jobs && waits).then_some(settled)
     }
 
     fn settle(&self, name: &Name, settled: Settled) {
@@ -144,8 +154,36 @@ impl Runs {
         None
     }
 
+    /// The Jobs of the run; those that run with what keeps their pods from starting.
+    async fn jobs(&self, name: &Name, kept: &[(Name, Arc<Kept<Value>>)]) -> Vec<Job> {
+        let look = kept.iter().map(async |(job, kept)| {
+            let running = Job::of(&kept.value, None).progress == Progress::Running(None);
+            let trouble = match running && !kept.deleting {
+                true => self.reader.trouble(&name.namespace, &job.name).await,
+                false => None,
+            };
+            Job::of(&kept.value, trouble)
+        });
+        join_all(look).await
+    }
+
+    /// Creates and deletes Jobs.
+    async fn perform(&self, name: &Name, writes: &[Write]) -> Vec<Failure> {
+        let mut failures = Vec::new();
+        for write in writes {
+            match self.performer.write(write).await {
+                Ok(reach) => {
+                    let note = |reach| self.marks.note(name, write.object.clone(), reach, Instant::now());
+                    reach.into_iter().for_each(note);
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+        failures
+    }
+
     /// Asks everything that is due, all at once, and concludes; with the moment of the conclusion.
-    async fn measure(&self, name: &Name, run: &AnalysisRun) -> (Timestamp, RunPlan) {
+    async fn measure(&self, name: &Name, run: &AnalysisRun, jobs: &[Job]) -> (Timestamp, RunPlan) {
         let secrets = self.reader.secrets(&name.namespace, &secrets_needed(run)).await;
         let profiles = self.reader.profiles(&name.namespace, profiles_needed(run)).await;
         let default_prometheus = self.default_prometheus.as_deref();
@@ -155,6 +193,7 @@ impl Runs {
             run,
             secrets: &secrets,
             profiles: &profiles,
+            jobs,
             default_prometheus,
             weight,
         };

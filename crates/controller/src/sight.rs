@@ -120,6 +120,33 @@ fn read_set(raw: Raw) -> SetSight {
     SetSight { owner, set, template: template.into_boxed_str() }
 }
 
+/// Jobs of AnalysisRuns, found by the uid of their run: who they are, and how far.
+pub fn jobs() -> Sight<Value> {
+    let uid = |job: &Value| {
+        let labels = job.pointer("/metadata/labels");
+        labels.and_then(|labels| labels.get(serin_analysis::run::RUN_UID)?.as_str()).map(str::to_owned)
+    };
+    Sight::new(read_job, move |job| uid(job).into_iter().collect())
+}
+
+fn read_job(raw: Raw) -> Value {
+    let meta = raw.meta();
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.kind == "AnalysisRun");
+    let status = raw.json.pointer("/status").cloned().unwrap_or_default();
+    json!({
+        "metadata": {
+            "name": meta.name, "uid": meta.uid, "labels": meta.labels,
+            "deletionTimestamp": meta.deletion_timestamp, "run": owner.map(|owner| &owner.name),
+        },
+        "status": {"conditions": status.get("conditions"), "active": status.get("active")},
+    })
+}
+
+/// Name of the run that a Job measures for.
+pub fn run_of(job: &Value) -> Option<&str> {
+    job.pointer("/metadata/run")?.as_str()
+}
+
 /// Services: the selector, and whose they are.
 pub fn services() -> Sight<Value> {
     Sight::new(read_service, |_| Vec::new())

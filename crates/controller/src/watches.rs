@@ -25,6 +25,8 @@ pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
     watches.begin(kind::run(), own, caches.runs.clone(), OfRuns(caches.clone()));
     let hashed = Some(label::POD_TEMPLATE_HASH.to_owned());
     watches.begin(kind::set(), hashed, caches.sets.clone(), OfSets(caches.clone()));
+    let of_runs = Some(serin_analysis::run::RUN_UID.to_owned());
+    watches.begin(kind::job(), of_runs, caches.jobs.clone(), OfJobs(caches.clone()));
     watches.begin(kind::service(), None, caches.services.clone(), OfServices(caches.clone()));
     let listener = OfTemplates { caches: caches.clone(), cluster_scope: false };
     watches.begin(kind::template(), None, caches.templates.clone(), listener);
@@ -126,6 +128,19 @@ impl Listener<RunSight> for OfRuns {
             }
         }
         self.0.run_queue.add(change.name);
+    }
+
+    fn listed(&self) {}
+}
+
+struct OfJobs(Arc<Caches>);
+
+impl Listener<Value> for OfJobs {
+    fn changed(&self, change: Change<Value>) {
+        if change.matters() {
+            let owners = change.sides().filter_map(|job| sight::run_of(&job.value));
+            owners.for_each(|run| self.0.run_queue.add(Name::new(&change.name.namespace, run)));
+        }
     }
 
     fn listed(&self) {}

@@ -27,6 +27,9 @@ pub(super) fn of(
     if due.is_none_or(|due| due > now) {
         return Ok(Vec::new());
     }
+    if prepared.by_job() {
+        return Ok(Vec::new());
+    }
     let provider = prepared.provider()?;
     let ask = |part, request| Ask {
         metric: prepared.name.clone(),

@@ -42,6 +42,11 @@ impl Prepared<'_> {
         self.real.as_ref().map_err(|missing| Unaskable::Secret(missing.clone()))
     }
 
+    /// A Job measures it.
+    pub(super) fn by_job(&self) -> bool {
+        self.shown.provider.job.is_some()
+    }
+
     /// The provider as it may be shown: its secrets are hidden.
     pub(super) fn shown(&self) -> Option<Box<dyn Provider + '_>> {
         provider::of(&self.shown.provider, self.around).ok()

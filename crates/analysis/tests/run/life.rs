@@ -369,8 +369,8 @@ fn runs_that_cannot_work_end_at_once_and_can_be_deleted_too() {
             "Unable to resolve metric arguments: failed to resolve {{args.b}}",
         ),
         (
-            json!({"metrics": [{"name": "m", "provider": {"job": {}}}]}),
-            "Analysis spec invalid: metrics[0]: provider.job: this provider is not implemented yet; use another one, for example web, or keep \
+            json!({"metrics": [{"name": "m", "provider": {"plugin": {}}}]}),
+            "Analysis spec invalid: metrics[0]: provider.plugin: this provider is not implemented yet; use another one, for example web, or keep \
              this metric out of the template until it is",
         ),
     ] {

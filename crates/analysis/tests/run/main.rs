@@ -2,6 +2,7 @@
 
 mod comparison;
 mod hold;
+mod job;
 mod law;
 mod life;
 mod measures;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use serin_analysis::provider::{Answer, Profiles, Response};
-use serin_analysis::run::{Ask, Asked, RunPlan, RunWorld, conclude, due};
+use serin_analysis::run::{Ask, Asked, Job, RunPlan, RunWorld, conclude, due};
 use serin_analysis::secret::Secrets;
 use serin_api::{AnalysisRun, AnalysisRunStatus, MetricResult};
 
@@ -19,6 +19,7 @@ pub(crate) struct Stage {
     pub(crate) profiles: Profiles,
     /// Weight of the canary in the Rollout.
     pub(crate) weight: Option<i32>,
+    pub(crate) jobs: Vec<Job>,
     /// Reasons of all events so far.
     pub(crate) events: Vec<String>,
 }
@@ -39,6 +40,7 @@ impl Stage {
             secrets: Secrets::new(),
             profiles: Profiles::new(),
             weight: None,
+            jobs: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -54,6 +56,7 @@ impl Stage {
             run: &self.run,
             secrets: &self.secrets,
             profiles: &self.profiles,
+            jobs: &self.jobs,
             default_prometheus: Some(PROMETHEUS),
             weight: self.weight,
         }
