@@ -9,6 +9,7 @@ pub mod aws;
 mod cloud_watch;
 mod datadog;
 mod exchange;
+pub mod extension;
 pub(crate) mod form;
 mod go_text;
 mod graphite;
@@ -33,6 +34,8 @@ pub use profile::{Place, Profiles};
 
 use cloud_watch::CloudWatch;
 use datadog::Datadog;
+pub use extension::{Endpoint, Extensions};
+use extension::Extension;
 use graphite::Graphite;
 use influxdb::Influxdb;
 use kayenta::Kayenta;
@@ -70,6 +73,8 @@ pub struct Surroundings<'s> {
     pub default_prometheus: Option<&'s str>,
     /// The profiles that [`profile::needed`] named.
     pub profiles: &'s Profiles,
+    /// The extensions that are configured; `None` where nobody knows, as in a check before anything runs.
+    pub extensions: Option<&'s Extensions>,
 }
 
 /// Where measurements come from.
@@ -96,7 +101,7 @@ pub fn source<'m>(metric: &'m MetricProvider, around: Surroundings<'m>) -> Resul
         metric.influxdb.as_ref().map(|metric| boxed(Influxdb::new(metric, around.profiles))),
         metric.skywalking.as_ref().map(|metric| boxed(SkyWalking::new(metric))),
         metric.kayenta.as_ref().map(|metric| boxed(Kayenta::new(metric))),
-        metric.plugin.as_ref().map(|_| Err(not_yet("plugin"))),
+        metric.plugin.as_ref().map(|plugin| boxed(Extension::new(plugin, around.extensions))),
     ];
     let job = metric.job.as_ref().map(|job| Ok(Source::Job(job)));
     let asked = all.into_iter().flatten().map(|provider| provider.map(Source::Asked));
@@ -123,14 +128,6 @@ pub fn of<'m>(
             why: "a Job is run, not asked".to_owned(),
             remedy: "use another provider for what compares or asks",
         }),
-    }
-}
-
-fn not_yet(provider: &str) -> Problem {
-    Problem::Field {
-        field: provider.to_owned(),
-        why: "this provider is not implemented yet".to_owned(),
-        remedy: "use another one, for example web, or keep this metric out of the template until it is",
     }
 }
 

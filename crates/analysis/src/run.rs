@@ -7,7 +7,7 @@ use serin_core::write::Write;
 
 use crate::argument::secrets_named;
 pub use crate::comparison::Of;
-use crate::provider::{Answer, Place, Profiles, Request, Surroundings};
+use crate::provider::{Answer, Extensions, Place, Profiles, Request, Surroundings};
 use crate::secret::Secrets;
 
 mod ask;
@@ -41,6 +41,8 @@ pub struct RunWorld<'w> {
     pub secrets: &'w Secrets,
     /// The profiles that [`profiles_needed`] named.
     pub profiles: &'w Profiles,
+    /// The extensions that are configured.
+    pub extensions: &'w Extensions,
     /// The Jobs of the run, as they were last seen.
     pub jobs: &'w [Job],
     /// Address of Prometheus for metrics that name none.
@@ -52,7 +54,11 @@ pub struct RunWorld<'w> {
 
 impl<'w> RunWorld<'w> {
     fn around(&self) -> Surroundings<'w> {
-        Surroundings { default_prometheus: self.default_prometheus, profiles: self.profiles }
+        Surroundings {
+            default_prometheus: self.default_prometheus,
+            profiles: self.profiles,
+            extensions: Some(self.extensions),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ fn of<'m>(
     default_prometheus: Option<&'m str>,
 ) -> Result<Box<dyn Provider + 'm>, Problem> {
     static NONE: Profiles = Profiles::new();
-    provider::of(metric, Surroundings { default_prometheus, profiles: &NONE })
+    provider::of(metric, Surroundings { default_prometheus, profiles: &NONE, extensions: None })
 }
 
 fn request(prometheus: Value) -> Result<Request, String> {

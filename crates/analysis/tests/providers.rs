@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use serin_analysis::provider::profile::{Place, Profile, Profiles, needed};
-use serin_analysis::provider::{self, Login, Look, Reply, Request, Response, Samples, Surroundings};
+use serin_analysis::provider::{self, Endpoint, Extensions, Login, Look, Reply, Request, Response, Samples, Surroundings};
 use serin_analysis::secret::SecretText;
 use serin_api::provider::MetricProvider;
 use serin_core::seen::Seen;
@@ -31,6 +32,16 @@ fn profiles(case: &Value, metric: &MetricProvider) -> Profiles {
         assert!(known.insert((place, name.to_owned()), Seen::Fresh(keys)).is_some(), "{name} is not needed");
     }
     known
+}
+
+fn extensions() -> Extensions {
+    let endpoint = Endpoint {
+        url: "http://guard:9000/base/".to_owned(),
+        headers: vec![("X-Key".to_owned(), SecretText::new("extkey1234"))],
+        timeout: Duration::from_secs(7),
+        insecure: false,
+    };
+    Extensions::from([("acme/guard".to_owned(), endpoint)])
 }
 
 fn shown_request(request: &Request) -> Value {
@@ -80,7 +91,8 @@ fn check(file: &str, case: &Value) {
     let underway: BTreeMap<String, String> =
         serde_json::from_value(case.get("underway").cloned().unwrap_or(json!({}))).unwrap();
     let look = Look { at: "2026-03-01T12:00:00Z".parse().unwrap(), underway: &underway };
-    let around = Surroundings { default_prometheus: None, profiles: &profiles };
+    let extensions = extensions();
+    let around = Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
     let provider = match provider::of(&metric, around) {
         Ok(provider) => provider,
         Err(problem) => return assert_eq!(case["problem"], problem.to_string(), "{name}"),
@@ -119,7 +131,7 @@ fn golden_cases_hold() {
     let names: Vec<String> =
         files.iter().map(|file| file.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     let expected =
-        ["cloudwatch", "datadog", "graphite", "influxdb", "kayenta", "newrelic", "skywalking", "wavefront"];
+        ["cloudwatch", "datadog", "extension", "graphite", "influxdb", "kayenta", "newrelic", "skywalking", "wavefront"];
     assert_eq!(names, expected);
     for (file, name) in files.iter().zip(&names) {
         let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
@@ -145,13 +157,15 @@ fn every_provider_holds_when_it_is_down_and_says_so_when_it_refuses() {
         (json!({"graphite": {"address": "http://g", "query": "target=a"}}), None),
         (json!({"influxdb": {"query": "q"}}), Some("home/influxdb")),
         (json!({"skywalking": {"address": "http://s", "query": "q"}}), None),
+        (json!({"plugin": {"acme/guard": {}}}), None),
         (json!({"kayenta": {"address": "http://k", "application": "a", "canaryConfigName": "c"}}), None),
     ] {
         let given: Map<String, Value> =
             profile.map(|name| (name.to_owned(), keys[name].clone())).into_iter().collect();
         let found: MetricProvider = serde_json::from_value(metric.clone()).unwrap();
         let profiles = profiles(&json!({"profiles": given}), &found);
-        let around = Surroundings { default_prometheus: None, profiles: &profiles };
+        let extensions = extensions();
+        let around = Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
         let provider = provider::of(&found, around).unwrap();
         let nothing = BTreeMap::new();
         let look = Look { at: "2026-03-01T12:00:00Z".parse().unwrap(), underway: &nothing };

@@ -13,7 +13,7 @@ const LOOK: Look<'static> = Look { at: Timestamp::UNIX_EPOCH, underway: &BTreeMa
 
 fn of(metric: &MetricProvider) -> Result<Box<dyn Provider + '_>, Problem> {
     static NONE: Profiles = Profiles::new();
-    provider::of(metric, Surroundings { default_prometheus: None, profiles: &NONE })
+    provider::of(metric, Surroundings { default_prometheus: None, profiles: &NONE, extensions: None })
 }
 
 fn web(fields: Value) -> MetricProvider {

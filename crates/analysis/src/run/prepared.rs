@@ -102,7 +102,7 @@ pub(super) fn prepare<'w>(
     let arguments = Arguments::of(spec.args.as_deref().unwrap_or_default())?;
     let placeholder = |metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned());
     let checked: Vec<Metric> = metrics.iter().map(placeholder).collect::<Result<_, _>>()?;
-    let read = validate::read(&checked, spec.arms.as_ref(), around.default_prometheus)?;
+    let read = validate::read(&checked, spec.arms.as_ref(), around)?;
     let names: Vec<&str> = checked.iter().map(|metric| metric.name.as_str()).collect();
     let dry_run: Vec<&str> = spec.dry_run.iter().flatten().map(|rule| rule.metric_name.as_str()).collect();
     let dry_run = validate::matching("dryRun", &dry_run, &names)?;
@@ -121,6 +121,7 @@ pub(super) fn prepare<'w>(
         let named = provider::profile::needed(&real.as_ref().unwrap_or(&shown).provider);
         let mut secrets = texts;
         secrets.extend(provider::profile::secret_texts(around.profiles, &named));
+        secrets.extend(provider::extension::secret_texts(around.extensions));
         prepared.push(Prepared {
             name: name.to_owned(),
             limits,
@@ -189,7 +190,7 @@ pub(super) fn profiles(spec: &AnalysisRunSpec) -> Vec<(Place, String)> {
 /// The comparison called `metric` in a run.
 pub(crate) fn comparison(run: &AnalysisRun, metric: &str) -> Result<Option<Plan>, String> {
     // A replay asks nobody: any address will do.
-    let around = Surroundings { default_prometheus: Some("http://prometheus"), profiles: &Profiles::new() };
+    let around = Surroundings { default_prometheus: Some("http://prometheus"), profiles: &Profiles::new(), extensions: None };
     let prepared = prepare(&run.spec, &Secrets::new(), around).map_err(|wrong| wrong.to_string())?;
     Ok(prepared.into_iter().find(|prepared| prepared.name == metric).and_then(|prepared| {
         match prepared.measured {

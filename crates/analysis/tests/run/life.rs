@@ -369,9 +369,10 @@ fn runs_that_cannot_work_end_at_once_and_can_be_deleted_too() {
             "Unable to resolve metric arguments: failed to resolve {{args.b}}",
         ),
         (
-            json!({"metrics": [{"name": "m", "provider": {"plugin": {}}}]}),
-            "Analysis spec invalid: metrics[0]: provider.plugin: this provider is not implemented yet; use another one, for example web, or keep \
-             this metric out of the template until it is",
+            json!({"metrics": [{"name": "m", "provider": {"plugin": {"acme/x": {}}}}]}),
+            "Analysis spec invalid: metrics[0]: provider.plugin: the extension \"acme/x\" is not configured; name it with its url under \
+             `extensions` in the ConfigMap of the controller (docs/extensions.md); plugins of Argo Rollouts are Go programs and cannot \
+             be loaded",
         ),
     ] {
         let mut stage = Stage::new(spec);

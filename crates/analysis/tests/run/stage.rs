@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use serin_analysis::provider::{Answer, Profiles, Response};
+use serin_analysis::provider::{Answer, Extensions, Profiles, Response};
 use serin_analysis::run::{Ask, Asked, Job, RunPlan, RunWorld, conclude, due};
 use serin_analysis::secret::Secrets;
 use serin_api::{AnalysisRun, AnalysisRunStatus, MetricResult};
@@ -19,6 +19,7 @@ pub(crate) struct Stage {
     pub(crate) profiles: Profiles,
     /// Weight of the canary in the Rollout.
     pub(crate) weight: Option<i32>,
+    pub(crate) extensions: Extensions,
     pub(crate) jobs: Vec<Job>,
     /// Reasons of all events so far.
     pub(crate) events: Vec<String>,
@@ -40,6 +41,7 @@ impl Stage {
             secrets: Secrets::new(),
             profiles: Profiles::new(),
             weight: None,
+            extensions: Extensions::new(),
             jobs: Vec::new(),
             events: Vec::new(),
         }
@@ -56,6 +58,7 @@ impl Stage {
             run: &self.run,
             secrets: &self.secrets,
             profiles: &self.profiles,
+            extensions: &self.extensions,
             jobs: &self.jobs,
             default_prometheus: Some(PROMETHEUS),
             weight: self.weight,
