@@ -34,8 +34,8 @@ pub use profile::{Place, Profiles};
 
 use cloud_watch::CloudWatch;
 use datadog::Datadog;
-pub use extension::{Endpoint, Extensions};
 use extension::Extension;
+pub use extension::{Endpoint, Extensions};
 use graphite::Graphite;
 use influxdb::Influxdb;
 use kayenta::Kayenta;

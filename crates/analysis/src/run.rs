@@ -24,8 +24,8 @@ mod tell;
 mod time;
 mod underway;
 
-use measure::Attempt;
 pub use job::{Job, Progress, RUN_UID};
+use measure::Attempt;
 pub(crate) use prepared::comparison;
 use prepared::{Prepared, Unaskable, prepare};
 use time::api_time;
@@ -41,8 +41,8 @@ pub struct RunWorld<'w> {
     pub secrets: &'w Secrets,
     /// The profiles that [`profiles_needed`] named.
     pub profiles: &'w Profiles,
-    /// The extensions that are configured.
-    pub extensions: &'w Extensions,
+    /// The extensions that are configured; `None` while nobody knows.
+    pub extensions: Option<&'w Extensions>,
     /// The Jobs of the run, as they were last seen.
     pub jobs: &'w [Job],
     /// Address of Prometheus for metrics that name none.
@@ -57,7 +57,7 @@ impl<'w> RunWorld<'w> {
         Surroundings {
             default_prometheus: self.default_prometheus,
             profiles: self.profiles,
-            extensions: Some(self.extensions),
+            extensions: self.extensions,
         }
     }
 }

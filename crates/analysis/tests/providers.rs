@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use serin_analysis::provider::profile::{Place, Profile, Profiles, needed};
-use serin_analysis::provider::{self, Endpoint, Extensions, Login, Look, Reply, Request, Response, Samples, Surroundings};
+use serin_analysis::provider::{
+    self, Endpoint, Extensions, Login, Look, Reply, Request, Response, Samples, Surroundings,
+};
 use serin_analysis::secret::SecretText;
 use serin_api::provider::MetricProvider;
 use serin_core::seen::Seen;
@@ -92,7 +94,8 @@ fn check(file: &str, case: &Value) {
         serde_json::from_value(case.get("underway").cloned().unwrap_or(json!({}))).unwrap();
     let look = Look { at: "2026-03-01T12:00:00Z".parse().unwrap(), underway: &underway };
     let extensions = extensions();
-    let around = Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
+    let around =
+        Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
     let provider = match provider::of(&metric, around) {
         Ok(provider) => provider,
         Err(problem) => return assert_eq!(case["problem"], problem.to_string(), "{name}"),
@@ -130,8 +133,17 @@ fn golden_cases_hold() {
     files.sort();
     let names: Vec<String> =
         files.iter().map(|file| file.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    let expected =
-        ["cloudwatch", "datadog", "extension", "graphite", "influxdb", "kayenta", "newrelic", "skywalking", "wavefront"];
+    let expected = [
+        "cloudwatch",
+        "datadog",
+        "extension",
+        "graphite",
+        "influxdb",
+        "kayenta",
+        "newrelic",
+        "skywalking",
+        "wavefront",
+    ];
     assert_eq!(names, expected);
     for (file, name) in files.iter().zip(&names) {
         let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
@@ -165,7 +177,8 @@ fn every_provider_holds_when_it_is_down_and_says_so_when_it_refuses() {
         let found: MetricProvider = serde_json::from_value(metric.clone()).unwrap();
         let profiles = profiles(&json!({"profiles": given}), &found);
         let extensions = extensions();
-        let around = Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
+        let around =
+            Surroundings { default_prometheus: None, profiles: &profiles, extensions: Some(&extensions) };
         let provider = provider::of(&found, around).unwrap();
         let nothing = BTreeMap::new();
         let look = Look { at: "2026-03-01T12:00:00Z".parse().unwrap(), underway: &nothing };

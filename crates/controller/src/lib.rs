@@ -11,6 +11,7 @@ pub mod denial;
 pub mod difference;
 pub mod exchange;
 pub mod exposition;
+pub mod extensions;
 pub mod failure;
 pub mod farewell;
 pub mod lease;

@@ -13,6 +13,7 @@ use crate::announce::{self, Announcer};
 use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::exchange::Exchange;
+use crate::extensions::Configured;
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
 use crate::options::Options;
@@ -182,15 +183,19 @@ impl Parts {
     fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
         let Self { options, client, home, caches, tally, performer, prober, mut leadership } = self;
         let resync = Duration::from_secs(options.rollout_resync.max(1));
+        let (extensions, followed) = (Configured::default(), (client.clone(), home.clone()));
         let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
         let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), reader.clone(), resync));
         let prometheus = options.prometheus_address.clone();
-        let runs = Arc::new(Runs::new(caches.clone(), common, (prober, reader), prometheus));
+        let runs =
+            Arc::new(Runs::new(caches.clone(), common, (prober, reader, extensions.clone()), prometheus));
         tokio::spawn(async move {
             tokio::select! {
                 () = halt.cancelled() => return,
                 () = ready(&caches, &mut leadership) => {}
             }
+            let (client, home) = followed;
+            extensions.follow(client, home).await;
             let looking = caches.rollout_queue.clone().run(
                 usize::from(options.rollout_threads),
                 halt.clone(),

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
-use serin_analysis::run::{Asked, Job, Progress, RunPlan, RunWorld, conclude, due, profiles_needed, secrets_needed};
 use serde_json::Value;
+use serin_analysis::run::{
+    Asked, Job, Progress, RunPlan, RunWorld, conclude, due, profiles_needed, secrets_needed,
+};
 use serin_api::AnalysisRun;
 use serin_core::journal::{Event, Severity};
 use serin_core::write::{Effect, Write};
@@ -17,6 +19,7 @@ use crate::announce::{Announcer, reference};
 use crate::cache::Kept;
 use crate::caches::{Caches, kind};
 use crate::difference::StatusPatch;
+use crate::extensions::Configured;
 use crate::failure::Failure;
 use crate::mark::{Marks, Reach};
 use crate::measure::Prober;
@@ -39,6 +42,7 @@ pub struct Runs {
     tally: Arc<Tally>,
     prober: Prober,
     reader: Reader,
+    extensions: Configured,
     default_prometheus: Option<String>,
     marks: Marks,
     tries: Tries,
@@ -60,7 +64,7 @@ impl Runs {
     pub fn new(
         caches: Arc<Caches>,
         (performer, announcer, tally): (Performer, Announcer, Arc<Tally>),
-        (prober, reader): (Prober, Reader),
+        (prober, reader, extensions): (Prober, Reader, Configured),
         default_prometheus: Option<String>,
     ) -> Self {
         Self {
@@ -70,6 +74,7 @@ impl Runs {
             tally,
             prober,
             reader,
+            extensions,
             default_prometheus,
             marks: Marks::default(),
             tries: Tries::default(),
@@ -186,6 +191,7 @@ impl Runs {
     async fn measure(&self, name: &Name, run: &AnalysisRun, jobs: &[Job]) -> (Timestamp, RunPlan) {
         let secrets = self.reader.secrets(&name.namespace, &secrets_needed(run)).await;
         let profiles = self.reader.profiles(&name.namespace, profiles_needed(run)).await;
+        let extensions = self.extensions.now();
         let default_prometheus = self.default_prometheus.as_deref();
         let weight = self.weight(name, run);
         let world = RunWorld {
@@ -193,6 +199,7 @@ impl Runs {
             run,
             secrets: &secrets,
             profiles: &profiles,
+            extensions: extensions.as_deref(),
             jobs,
             default_prometheus,
             weight,

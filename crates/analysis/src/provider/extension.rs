@@ -72,7 +72,10 @@ pub(super) fn named(plugin: &BTreeMap<String, Value>) -> Result<(&str, &Value), 
     let mut all = plugin.iter();
     match (all.next(), all.next()) {
         (Some((name, config)), None) => Ok((name, config)),
-        _ => Err(refuse("it does not name exactly one extension", "give one, as `plugin: {<name>: <its config>}`")),
+        _ => Err(refuse(
+            "it does not name exactly one extension",
+            "give one, as `plugin: {<name>: <its config>}`",
+        )),
     }
 }
 
@@ -81,7 +84,8 @@ pub(super) fn named(plugin: &BTreeMap<String, Value>) -> Result<(&str, &Value), 
 /// # Errors
 /// [`Problem::Field`] when it is not; [`Problem::Missing`] where nobody knows what is configured.
 pub(super) fn find<'e>(extensions: Option<&'e Extensions>, name: &str) -> Result<&'e Endpoint, Problem> {
-    let unknown = || Problem::Missing(format!("it is not known whether the extension \"{name}\" is configured"));
+    let unknown =
+        || Problem::Missing(format!("it is not known whether the extension \"{name}\" is configured"));
     let known = extensions.ok_or_else(unknown)?;
     known
         .get(name)
@@ -111,7 +115,8 @@ impl<'m> Extension<'m> {
     ) -> Result<Self, Problem> {
         let (name, config) = named(plugin)?;
         let endpoint = find(extensions, name)?;
-        let address = Address::parse("plugin", &endpoint.url, "give http://host:port as url of the extension")?;
+        let address =
+            Address::parse("plugin", &endpoint.url, "give http://host:port as url of the extension")?;
         Ok(Self { name, config, endpoint, address })
     }
 }
@@ -174,7 +179,9 @@ impl Provider for Extension<'_> {
                 let value = value.unwrap_or_default();
                 Reply::Judged(Judged { phase, value, message, notes: metadata })
             }
-            (Some(_), _) => unreadable("phase is none of Running, Successful, Failed, Inconclusive, Error", response),
+            (Some(_), _) => {
+                unreadable("phase is none of Running, Successful, Failed, Inconclusive, Error", response)
+            }
             (None, None | Some(Value::Null)) => Reply::NoData,
             (None, Some(result)) => {
                 Reply::Samples(Sampled { result: Samples::Json(result), shown: value, notes: metadata })

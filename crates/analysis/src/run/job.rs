@@ -83,7 +83,8 @@ impl Job {
 
 /// Tries out whether a Job can be made of the metric.
 pub(crate) fn check(metric: &JobMetric) -> Result<(), Problem> {
-    let refuse = |why: &str, remedy| Problem::Field { field: "job.spec".to_owned(), why: why.to_owned(), remedy };
+    let refuse =
+        |why: &str, remedy| Problem::Field { field: "job.spec".to_owned(), why: why.to_owned(), remedy };
     let spec = metric.spec.as_ref().and_then(Value::as_object);
     let template = spec.and_then(|spec| spec.get("template")?.get("spec"));
     let containers = template.and_then(|spec| spec.get("containers")?.as_array());
@@ -110,7 +111,10 @@ pub(super) fn look(
     let Some(begun) = underway::of(Some(result)) else {
         if due {
             let notes = BTreeMap::from([
-                (NAME.to_owned(), name(run, &result.name, result.count.saturating_add(result.error).saturating_add(1))),
+                (
+                    NAME.to_owned(),
+                    name(run, &result.name, result.count.saturating_add(result.error).saturating_add(1)),
+                ),
                 (NAMESPACE.to_owned(), run.metadata.namespace.clone().unwrap_or_default()),
             ]);
             underway::go_on(prepared, result, notes, (None, attempt));
@@ -169,10 +173,10 @@ pub(super) fn writes(
         !job.deleting
             && of_it.is_none_or(|measurement| running && measurement.phase != AnalysisPhase::Running)
     };
-    let deletes = jobs.iter().filter(surplus).map(|job| Write {
-        object: key(run, &job.name),
-        effect: Effect::Delete { uid: job.uid.clone() },
-    });
+    let deletes = jobs
+        .iter()
+        .filter(surplus)
+        .map(|job| Write { object: key(run, &job.name), effect: Effect::Delete { uid: job.uid.clone() } });
     let creates = prepared.iter().filter_map(|prepared| {
         let result = status.metric_results.iter().find(|result| result.name == prepared.name);
         let begun = underway::of(result)?;
@@ -180,7 +184,8 @@ pub(super) fn writes(
         let metric = prepared.real().ok()?.provider.job.as_ref()?;
         let there = begun.metadata.contains_key(UID) || jobs.iter().any(|job| job.name == *name);
         let object = key(run, name);
-        (!there).then(|| Write { object, effect: Effect::Create(rendered(metric, &prepared.name, run, name)) })
+        (!there)
+            .then(|| Write { object, effect: Effect::Create(rendered(metric, &prepared.name, run, name)) })
     });
     deletes.chain(creates).collect()
 }

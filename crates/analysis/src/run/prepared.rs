@@ -190,7 +190,11 @@ pub(super) fn profiles(spec: &AnalysisRunSpec) -> Vec<(Place, String)> {
 /// The comparison called `metric` in a run.
 pub(crate) fn comparison(run: &AnalysisRun, metric: &str) -> Result<Option<Plan>, String> {
     // A replay asks nobody: any address will do.
-    let around = Surroundings { default_prometheus: Some("http://prometheus"), profiles: &Profiles::new(), extensions: None };
+    let around = Surroundings {
+        default_prometheus: Some("http://prometheus"),
+        profiles: &Profiles::new(),
+        extensions: None,
+    };
     let prepared = prepare(&run.spec, &Secrets::new(), around).map_err(|wrong| wrong.to_string())?;
     Ok(prepared.into_iter().find(|prepared| prepared.name == metric).and_then(|prepared| {
         match prepared.measured {

@@ -84,8 +84,16 @@ fn a_job_is_created_as_argo_rollouts_creates_it() {
 fn the_end_of_the_job_is_the_measurement() {
     for (progress, phase, message) in [
         (Progress::Complete, Successful, ""),
-        (Progress::Failed("BackoffLimitExceeded: too often".to_owned()), Failed, "BackoffLimitExceeded: too often"),
-        (Progress::Running(Some("ImagePullBackOff: no such image".to_owned())), Inconclusive, "ImagePullBackOff: no such image"),
+        (
+            Progress::Failed("BackoffLimitExceeded: too often".to_owned()),
+            Failed,
+            "BackoffLimitExceeded: too often",
+        ),
+        (
+            Progress::Running(Some("ImagePullBackOff: no such image".to_owned())),
+            Inconclusive,
+            "ImagePullBackOff: no such image",
+        ),
     ] {
         let mut stage = stage(json!({}));
         look(&mut stage);
@@ -161,7 +169,10 @@ fn names_tell_measurements_apart_however_long_the_metric() {
 #[test]
 fn jobs_that_cannot_work_are_refused() {
     for (spec, expected) in [
-        (json!(null), "provider.job.spec: it has no containers; give a JobSpec with template.spec.containers"),
+        (
+            json!(null),
+            "provider.job.spec: it has no containers; give a JobSpec with template.spec.containers",
+        ),
         (
             json!({"template": {"spec": {"containers": [{"name": "c"}]}}}),
             "provider.job.spec: template.spec.restartPolicy is not that of a Job; set it to Never or OnFailure",
@@ -179,9 +190,7 @@ fn a_job_is_read_as_the_api_server_shows_it() {
         let job = json!({"metadata": {"name": "n", "uid": "u"}, "status": status});
         Job::of(&job, trouble.map(str::to_owned)).progress
     };
-    let condition = |kind: &str, status: &str| {
-        json!({"conditions": [{"type": kind, "status": status, "reason": "R", "message": "m"}]})
-    };
+    let condition = |kind: &str, status: &str| json!({"conditions": [{"type": kind, "status": status, "reason": "R", "message": "m"}]});
     assert_eq!(seen(json!({}), None), Progress::Running(None));
     assert_eq!(seen(json!({"active": 1}), Some("x")), Progress::Running(Some("x".to_owned())));
     assert_eq!(seen(condition("Complete", "True"), Some("x")), Progress::Complete);

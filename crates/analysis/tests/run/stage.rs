@@ -58,7 +58,7 @@ impl Stage {
             run: &self.run,
             secrets: &self.secrets,
             profiles: &self.profiles,
-            extensions: &self.extensions,
+            extensions: Some(&self.extensions),
             jobs: &self.jobs,
             default_prometheus: Some(PROMETHEUS),
             weight: self.weight,

@@ -39,6 +39,7 @@ pub(crate) fn listed() -> Arc<Caches> {
         caches.sets.apply(event.clone());
         caches.services.apply(event.clone());
         caches.runs.apply(event.clone());
+        caches.jobs.apply(event.clone());
         caches.templates.apply(event.clone());
         caches.cluster_templates.apply(event);
     }
@@ -58,9 +59,9 @@ fn template(name: &str, nested: &str) -> Value {
 
 #[test]
 fn the_process_is_ready_when_every_kind_has_been_listed() {
-    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 6);
+    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 7);
     let namespaced = Scope { namespace: Some("shop".to_owned()), ..Scope::default() };
-    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 5, "no cluster-scoped templates");
+    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 6, "no cluster-scoped templates");
     assert!(listed().synced());
 }
 
