@@ -38,6 +38,7 @@ pub struct Told {
 #[derive(Clone, Debug)]
 pub struct Announcer {
     sender: mpsc::Sender<Told>,
+    notified: Option<mpsc::Sender<Told>>,
     tally: Arc<Tally>,
 }
 
@@ -53,10 +54,15 @@ type Words = (String, String, String, String);
 /// Both ends.
 pub fn channel(tally: Arc<Tally>) -> (Announcer, Crier) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Announcer { sender, tally }, Crier { receiver, known: HashMap::new() })
+    (Announcer { sender, notified: None, tally }, Crier { receiver, known: HashMap::new() })
 }
 
 impl Announcer {
+    /// Tells everything there, too.
+    pub fn notifying(self, notified: mpsc::Sender<Told>) -> Self {
+        Self { notified: Some(notified), ..self }
+    }
+
     /// Tells of an object; returns at once.
     pub fn tell(&self, subject: Subject, about: &ObjectReference, event: journal::Event) {
         let name = Name::new(
@@ -66,6 +72,10 @@ impl Announcer {
         tracing::info!(object = %name, reason = event.reason, "{}", event.message);
         self.tally.told(subject, &name, event.severity, &event.reason);
         let told = Told { about: about.clone(), at: Timestamp::now(), event };
+        let unheard = |notified: &mpsc::Sender<Told>| notified.try_send(told.clone()).is_err();
+        if self.notified.as_ref().is_some_and(unheard) {
+            tracing::warn!(object = %name, "too many notifications wait to be sent, one is dropped");
+        }
         if self.sender.try_send(told).is_err() {
             tracing::debug!(object = %name, "too many events wait to be sent, one is dropped");
         }

@@ -20,6 +20,7 @@ pub mod login;
 pub mod mark;
 pub mod measure;
 pub mod metrics;
+pub mod notify;
 pub mod object;
 pub mod observe;
 pub mod options;

@@ -1,5 +1,7 @@
 //! Performs the questions of metrics: logs in where that takes an exchange of its own, asks, and says what came of it.
 
+use std::sync::Arc;
+
 use serin_analysis::provider::{Answer, Login, Request, Response};
 use serin_analysis::run::{Ask, Asked};
 
@@ -9,13 +11,13 @@ use crate::login::{Logins, NoLogin};
 /// Sends questions to providers.
 #[derive(Debug)]
 pub struct Prober {
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     logins: Logins,
 }
 
 impl Prober {
     /// Asks over `exchange`.
-    pub fn new(exchange: Exchange) -> Self {
+    pub fn new(exchange: Arc<Exchange>) -> Self {
         Self { exchange, logins: Logins::default() }
     }
 

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::announce::{self, Announcer};
+use crate::announce::{self, Announcer, Told};
 use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::exchange::Exchange;
 use crate::extensions::Configured;
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
+use crate::notify::{self, Notifier};
 use crate::options::Options;
 use crate::perform::Performer;
 use crate::read::Reader;
@@ -73,7 +75,8 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     let home = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).map_err(|error| CannotBegin::NoCluster(chain(&error)))?;
-    let prober = Prober::new(Exchange::new().map_err(CannotBegin::NoTls)?);
+    let exchange = Arc::new(Exchange::new().map_err(CannotBegin::NoTls)?);
+    let prober = Prober::new(exchange.clone());
     let namespace = options.namespaced.then(|| home.clone());
     let scope = Scope { namespace, instance: options.instance_id.clone() };
     let (caches, tally) = (Caches::new(&scope), Arc::new(Tally::default()));
@@ -90,7 +93,7 @@ pub async fn run(options: Options) -> Result<Ended, CannotBegin> {
     watches::start(&client, scope, &caches);
     let resources = caches.resources.clone();
     let performer = Performer::new(client.clone(), resources, leadership.clone(), tally.clone());
-    let parts = Parts { options, client, home, caches, tally, performer, prober, leadership };
+    let parts = Parts { options, client, home, exchange, caches, tally, performer, prober, leadership };
     let ended = parts.work(election, signals).await;
     stop_serving.cancel();
     Ok(ended)
@@ -131,6 +134,7 @@ struct Parts {
     options: Options,
     client: Client,
     home: String,
+    exchange: Arc<Exchange>,
     caches: Arc<Caches>,
     tally: Arc<Tally>,
     performer: Performer,
@@ -146,7 +150,9 @@ impl Parts {
         let (announcer, crier) = announce::channel(self.tally.clone());
         let crier = tokio::spawn(crier.run(self.performer.clone()));
         let halt = CancellationToken::new();
-        let work = self.begin_work(announcer, halt.clone());
+        let (notified, events) = notify::channel();
+        let notifier = self.notify(events);
+        let work = self.begin_work(announcer.notifying(notified), halt.clone());
         let mut held = held;
         let lost = tokio::select! {
             () = stop.cancelled() => false,
@@ -158,6 +164,7 @@ impl Parts {
         }
         // Ends by itself once every announcer is gone with the work.
         let _ = tokio::time::timeout(Duration::from_secs(5), crier).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), notifier).await;
         if lost {
             return Ended::LostLease;
         }
@@ -179,9 +186,21 @@ impl Parts {
         })
     }
 
+    /// Notifies people of `events` until nobody tells any more.
+    fn notify(&self, events: mpsc::Receiver<Told>) -> JoinHandle<()> {
+        let (caches, exchange) = (self.caches.clone(), self.exchange.clone());
+        let (client, home) = (self.client.clone(), self.home.clone());
+        tokio::spawn(async move {
+            let notifier = Notifier::new(caches, exchange);
+            notifier.follow(client, home).await;
+            notifier.run(events).await;
+        })
+    }
+
     /// Works as soon as everything has been listed and the lease is ours.
     fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
-        let Self { options, client, home, caches, tally, performer, prober, mut leadership } = self;
+        let Self { options, client, home, caches, tally, performer, prober, mut leadership, exchange: _ } =
+            self;
         let resync = Duration::from_secs(options.rollout_resync.max(1));
         let (extensions, followed) = (Configured::default(), (client.clone(), home.clone()));
         let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
