@@ -42,11 +42,11 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
   verbs: [patch]
 # For owner references that block deletion, where the API server guards them (OwnerReferencesPermissionEnforcement).
 - apiGroups: [argoproj.io]
-  resources: [rollouts/finalizers]
+  resources: [rollouts/finalizers, experiments/finalizers]
   verbs: [update]
 - apiGroups: [argoproj.io]
-  resources: [analysisruns]
-  verbs: [list, watch, create, patch, delete]
+  resources: [analysisruns, experiments]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [argoproj.io]
   resources: [analysistemplates{{ if not .Values.controller.namespaced }}, clusteranalysistemplates{{ end }}]
   verbs: [list, watch]
@@ -56,10 +56,11 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
   verbs: [list, watch, create, delete]
 - apiGroups: [apps]
   resources: [replicasets]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
+# Created and deleted for templates of experiments. `get` tells whose a name is that is taken.
 - apiGroups: [""]
   resources: [services]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Workloads that spec.workloadRef names, and the size of those that give up their pods.
 - apiGroups: [apps]
   resources: [deployments]

@@ -9,7 +9,9 @@ use crate::analysis::{Argument, DryRun, MeasurementRetention};
 use crate::canary::NamedService;
 use crate::phase::AnalysisPhase;
 use crate::rollout_analysis::AnalysisRunMetadata;
+use crate::rollout_status::Gate;
 use crate::template::RawTemplate;
+use crate::units::go_duration;
 
 /// What an Experiment runs.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +131,44 @@ pub struct ExperimentStatus {
     /// Its AnalysisRuns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub analysis_runs: Vec<ExperimentAnalysisStatus>,
+    /// What it waits for. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Vec<Gate>>,
+}
+
+impl ExperimentStatus {
+    /// What is known of a template.
+    pub fn template(&self, name: &str) -> Option<&ExperimentTemplateStatus> {
+        self.template_statuses.iter().find(|known| known.name == name)
+    }
+
+    /// What is known of an analysis.
+    pub fn analysis(&self, name: &str) -> Option<&ExperimentAnalysisStatus> {
+        self.analysis_runs.iter().find(|known| known.name == name)
+    }
+}
+
+impl ExperimentTemplate {
+    /// Pods that it asks for.
+    pub fn replicas(&self) -> i32 {
+        self.replicas.unwrap_or(1)
+    }
+}
+
+impl ExperimentSpec {
+    /// How long it runs once all pods are available; `None` when analyses or a person end it.
+    ///
+    /// # Errors
+    /// The text, when it is no duration.
+    pub fn run_time(&self) -> Option<Result<std::time::Duration, String>> {
+        let text = self.duration.as_deref().filter(|text| !text.is_empty())?;
+        Some(go_duration(text).ok_or_else(|| text.to_owned()))
+    }
+
+    /// Seconds in which each ReplicaSet must become available.
+    pub fn deadline_seconds(&self) -> i32 {
+        self.progress_deadline_seconds.unwrap_or(600)
+    }
 }
 
 /// One ReplicaSet of an Experiment as it is.

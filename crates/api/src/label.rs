@@ -32,3 +32,7 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 pub const ROLLOUT_TYPE: &str = "rollout-type";
 /// Label of AnalysisRuns of a step: index of the step, from 0.
 pub const STEP_INDEX: &str = "step-index";
+/// Annotation of ReplicaSets and Services of an Experiment: its name.
+pub const EXPERIMENT_NAME: &str = "experiment.argoproj.io/name";
+/// Annotation of ReplicaSets and Services of an Experiment: the name of their template in it.
+pub const EXPERIMENT_TEMPLATE: &str = "experiment.argoproj.io/template-name";

@@ -65,4 +65,4 @@ pub use traffic_routing::{
     TlsRoute, TraefikTrafficRouting,
 };
 pub use units::{go_duration, percentage, percentage_points};
-pub use validation::{Problem, validate};
+pub use validation::{Problem, validate, validate_experiment};

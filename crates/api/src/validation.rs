@@ -7,10 +7,13 @@ use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, l
 
 mod anti_affinity;
 mod blue_green;
+mod experiment;
 mod managed_route;
 mod selector;
 mod unsupported;
 mod workload;
+
+pub use experiment::validate_experiment;
 
 /// One thing that is wrong with a spec: where, what stands there, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,14 +164,14 @@ fn strategy(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
             "canary, blueGreen",
             "Multiple Strategies can not be listed; keep one of canary and blueGreen",
         )),
-        (Some(canary), None) => canary_strategy(canary, problems),
+        (Some(canary), None) => canary_strategy(spec, canary, problems),
         (None, Some(strategy)) => blue_green::strategy(spec, strategy, problems),
     }
 }
 
 const CANARY: &str = "spec.strategy.canary";
 
-fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
+fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     if canary.canary_service.is_some() && canary.canary_service == canary.stable_service {
         problems.push(Problem::invalid(
             format!("{CANARY}.stableService"),
@@ -180,8 +183,14 @@ fn canary_strategy(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     surge(canary, problems);
     routing(canary, problems);
     let most = canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
+    let mut weight = 0;
     for (index, step) in canary.steps.iter().flatten().enumerate() {
-        canary_step(canary, &format!("{CANARY}.steps[{index}]"), step, most, problems);
+        let path = format!("{CANARY}.steps[{index}]");
+        canary_step(canary, &path, step, most, problems);
+        weight = step.set_weight.unwrap_or(weight);
+        if let Some(step) = &step.experiment {
+            experiment::step((spec, canary), &format!("{path}.experiment"), step, (weight, most), problems);
+        }
     }
     managed_route::names(canary, problems);
     if let Some(background) = &canary.analysis {

@@ -17,7 +17,7 @@ use crate::mark::Shown;
 use crate::object::{Kind, Name, Raw};
 use crate::queue::Queue;
 use crate::resource::Resources;
-use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
+use crate::sight::{self, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
 
 /// Which part of the cluster is served.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,11 @@ pub mod kind {
         Kind::new("argoproj.io", "v1alpha1", "AnalysisRun")
     }
 
+    /// Experiment.
+    pub fn experiment() -> Kind {
+        Kind::new("argoproj.io", "v1alpha1", "Experiment")
+    }
+
     /// AnalysisTemplate.
     pub fn template() -> Kind {
         Kind::new("argoproj.io", "v1alpha1", "AnalysisTemplate")
@@ -89,7 +94,9 @@ pub mod kind {
 pub struct Caches {
     /// Rollouts.
     pub rollouts: Arc<Cache<RolloutSight>>,
-    /// ReplicaSets of Rollouts.
+    /// Experiments.
+    pub experiments: Arc<Cache<ExperimentSight>>,
+    /// ReplicaSets of Rollouts and Experiments.
     pub sets: Arc<Cache<SetSight>>,
     /// Services.
     pub services: Arc<Cache<Value>>,
@@ -103,6 +110,8 @@ pub struct Caches {
     pub cluster_templates: Arc<Cache<TemplateSight>>,
     /// Rollouts to be looked at.
     pub rollout_queue: Arc<Queue<Name>>,
+    /// Experiments to be looked at.
+    pub experiment_queue: Arc<Queue<Name>>,
     /// AnalysisRuns to be looked at.
     pub run_queue: Arc<Queue<Name>>,
     /// Plurals of kinds.
@@ -123,6 +132,7 @@ impl Caches {
         let (wanted, wants) = mpsc::unbounded_channel();
         Arc::new(Self {
             rollouts: Arc::new(Cache::new(sight::rollouts(versions.clone()))),
+            experiments: Arc::new(Cache::new(sight::experiments())),
             sets: Arc::new(Cache::new(sight::sets())),
             services: Arc::new(Cache::new(sight::services())),
             runs: Arc::new(Cache::new(sight::runs())),
@@ -130,6 +140,7 @@ impl Caches {
             templates: Arc::new(Cache::new(sight::templates())),
             cluster_templates: Arc::new(Cache::new(sight::templates())),
             rollout_queue: Arc::new(Queue::default()),
+            experiment_queue: Arc::new(Queue::default()),
             run_queue: Arc::new(Queue::default()),
             resources: Arc::default(),
             versions,
@@ -150,6 +161,7 @@ impl Caches {
     pub fn waiting_for(&self) -> Vec<String> {
         let synced = [
             (kind::rollout(), self.rollouts.synced()),
+            (kind::experiment(), self.experiments.synced()),
             (kind::set(), self.sets.synced()),
             (kind::service(), self.services.synced()),
             (kind::run(), self.runs.synced()),
@@ -174,6 +186,7 @@ impl Caches {
         match (key.group.as_str(), key.kind.as_str()) {
             ("argoproj.io", "Rollout") => show(&self.rollouts, key),
             ("argoproj.io", "AnalysisRun") => show(&self.runs, key),
+            ("argoproj.io", "Experiment") => show(&self.experiments, key),
             ("apps", "ReplicaSet") => {
                 show(&self.sets, key).or_else(|| show(self.routes(&Kind::of_key(key))?.as_ref(), key))
             }
@@ -194,6 +207,16 @@ impl Caches {
         }
     }
 
+    /// Looks at the object that controls another one.
+    pub(crate) fn look_at_owner(&self, namespace: &str, owner: &Owner) {
+        let name = Name::new(namespace, &owner.name);
+        match owner.kind.as_str() {
+            "Rollout" => self.rollout_queue.add(name),
+            "Experiment" => self.experiment_queue.add(name),
+            _ => {}
+        }
+    }
+
     pub(crate) fn look_at_users(&self, key: &ObjectKey) {
         self.look_at(&sight::word(key));
     }
@@ -201,6 +224,7 @@ impl Caches {
     pub(crate) fn look_at(&self, word: &str) {
         let users = self.rollouts.names_by(word).into_iter().chain(self.links.users(word));
         users.for_each(|name| self.rollout_queue.add(name));
+        self.experiments.names_by(word).into_iter().for_each(|name| self.experiment_queue.add(name));
     }
 
     /// Rollouts that name the template, or one that names it in turn.

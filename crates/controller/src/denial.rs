@@ -61,6 +61,7 @@ impl Denials {
     /// What the next decision is told.
     pub fn refusals(&self) -> Vec<WriteRefusal> {
         let refusals = self.0.iter().map(|denial| WriteRefusal {
+            kind: denial.write.object.kind.clone(),
             object: denial.write.object.name.clone(),
             message: denial.message.clone(),
             name_taken: denial.name_taken,
@@ -107,7 +108,12 @@ mod tests {
         denials.note(&write(1), &refusal(), Instant::now());
         assert_eq!(
             denials.refusals(),
-            [WriteRefusal { object: "a".to_owned(), message: "quota".to_owned(), name_taken: false }]
+            [WriteRefusal {
+                kind: "ReplicaSet".to_owned(),
+                object: "a".to_owned(),
+                message: "quota".to_owned(),
+                name_taken: false
+            }]
         );
         let mut lifted = denials.clone();
         lifted.lift(&write(1).object);

@@ -10,6 +10,7 @@ pub mod connect;
 pub mod denial;
 pub mod difference;
 pub mod exchange;
+pub mod experiments;
 pub mod exposition;
 pub mod extensions;
 pub mod failure;

@@ -28,6 +28,7 @@ pub fn page(insight: &Insight) -> String {
     runs.sort_by(|(a, _), (b, _)| a.cmp(b));
     let read = runs.iter().filter_map(|(name, kept)| Some((name, kept.value.as_ref().ok()?)));
     expose_runs(&mut page, &read.collect::<Vec<_>>());
+    expose_experiments(&mut page, insight);
     expose_templates(&mut page, insight);
     insight.tally.expose(&mut page);
     expose_process(&mut page, insight);
@@ -200,6 +201,38 @@ fn provider(metric: &Metric) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// Phases of the deprecated family; Argo's has no `Failed`.
+const EXPERIMENT_PHASES: [AnalysisPhase; 5] = [
+    AnalysisPhase::Pending,
+    AnalysisPhase::Error,
+    AnalysisPhase::Successful,
+    AnalysisPhase::Inconclusive,
+    AnalysisPhase::Running,
+];
+
+fn expose_experiments(page: &mut Page, insight: &Insight) {
+    let mut experiments = insight.caches.experiments.all();
+    experiments.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let read = experiments.iter().filter_map(|(name, kept)| Some((name, kept.value.as_ref().ok()?)));
+    let phases = read.map(|(name, experiment)| {
+        (name, experiment.status.as_ref().map(|status| status.phase).unwrap_or_default())
+    });
+    let phases: Vec<_> = phases.collect();
+    let mut info = page.family("experiment_info", Shape::Gauge, "Information about Experiment.");
+    for (name, phase) in &phases {
+        let text = phase.to_string();
+        info.sample(&[("namespace", &name.namespace), ("name", &name.name), ("phase", &text)], 1.0);
+    }
+    let mut family = page.family("experiment_phase", Shape::Gauge, "DEPRECATED, use experiment_info.");
+    for (name, phase) in &phases {
+        for known in EXPERIMENT_PHASES {
+            let text = known.to_string();
+            let labels = [("namespace", name.namespace.as_str()), ("name", &name.name), ("phase", &text)];
+            family.sample(&labels, f64::from(u8::from(known == *phase)));
+        }
+    }
+}
+
 fn expose_templates(page: &mut Page, insight: &Insight) {
     let caches = &insight.caches;
     let mut templates = caches.templates.all();
@@ -234,6 +267,7 @@ fn expose_process(page: &mut Page, insight: &Insight) {
     page.single("serin_leader", Shape::Gauge, "1 while this process holds the lease.", leads);
     let depths = [
         ("rollouts", insight.caches.rollout_queue.depth()),
+        ("experiments", insight.caches.experiment_queue.depth()),
         ("analysisruns", insight.caches.run_queue.depth()),
     ];
     let mut family = page.family("workqueue_depth", Shape::Gauge, "Objects that wait to be looked at.");

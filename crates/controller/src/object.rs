@@ -132,12 +132,20 @@ impl fmt::Display for Kind {
 
 /// The owner that controls the object, when it is a Rollout.
 pub fn rollout_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
+    controller_of(meta, "Rollout")
+}
+
+/// The owner that controls the object, when it is of this kind of our API group.
+pub fn controller_of<'m>(meta: &'m ObjectMeta, kind: &str) -> Option<&'m OwnerReference> {
+    owner_of(meta).filter(|owner| owner.kind == kind)
+}
+
+/// The owner that controls the object, when it is of our API group.
+pub fn owner_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
     let owners = meta.owner_references.as_ref()?;
-    owners.iter().find(|owner| {
-        owner.controller == Some(true)
-            && owner.kind == "Rollout"
-            && owner.api_version.starts_with("argoproj.io/")
-    })
+    owners
+        .iter()
+        .find(|owner| owner.controller == Some(true) && owner.api_version.starts_with("argoproj.io/"))
 }
 
 /// Whether an object of version `seen` is at least as new as one of version `written`.

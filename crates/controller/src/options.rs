@@ -44,6 +44,9 @@ pub struct Options {
     /// Rollouts that are looked at at the same time.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = workers)]
     pub rollout_threads: u16,
+    /// Experiments that are looked at at the same time.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = workers)]
+    pub experiment_threads: u16,
     /// AnalysisRuns that are measured at the same time. Waiting for a provider takes no thread, so it may be many.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = workers)]
     pub analysis_threads: u16,

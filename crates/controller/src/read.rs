@@ -12,7 +12,7 @@ use serin_api::label;
 use serin_core::seen::{ObjectKey, Seen};
 
 use crate::caches::kind;
-use crate::object::{Kind, Name, Raw, rollout_of};
+use crate::object::{Kind, Name, Raw, owner_of, rollout_of};
 use crate::watch::api_words;
 
 /// Reads single objects, when they are needed; keeps nothing.
@@ -129,6 +129,17 @@ impl Reader {
             let known = labels.and_then(|labels| labels.get(label::POD_TEMPLATE_HASH));
             !own || known.map(String::as_str) != Some(hash)
         }))
+    }
+
+    /// Whether an object that exists already is not controlled by the one with this uid.
+    ///
+    /// # Errors
+    /// What the API server said, or why it could not be asked.
+    pub async fn strange(&self, object: &ObjectKey, owner: &str) -> Result<bool, String> {
+        let resource = Kind::of_key(object).resource();
+        let api: Api<Raw> = Api::namespaced_with(self.0.clone(), &object.namespace, &resource);
+        let found = api.get_opt(&object.name).await.map_err(|error| api_words(&error))?;
+        Ok(found.is_some_and(|found| owner_of(found.meta()).is_none_or(|known| known.uid != owner)))
     }
 }
 

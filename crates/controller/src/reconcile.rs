@@ -127,7 +127,7 @@ impl Rollouts {
         if behind
             .objects
             .iter()
-            .any(|key| ["Rollout", "ReplicaSet", "AnalysisRun"].contains(&key.kind.as_str()))
+            .any(|key| ["Rollout", "ReplicaSet", "AnalysisRun", "Experiment"].contains(&key.kind.as_str()))
         {
             self.tally.fell_behind();
             return Observed::Behind(behind.until);

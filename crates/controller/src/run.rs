@@ -14,6 +14,7 @@ use crate::announce::{self, Announcer, Told};
 use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::exchange::Exchange;
+use crate::experiments::Experiments;
 use crate::extensions::Configured;
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
@@ -205,6 +206,7 @@ impl Parts {
         let (extensions, followed) = (Configured::default(), (client.clone(), home.clone()));
         let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
         let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), reader.clone(), resync));
+        let experiments = Arc::new(Experiments::new(caches.clone(), common.clone(), reader.clone()));
         let prometheus = options.prometheus_address.clone();
         let runs =
             Arc::new(Runs::new(caches.clone(), common, (prober, reader, extensions.clone()), prometheus));
@@ -224,12 +226,21 @@ impl Parts {
                     async move { rollouts.reconcile(&name).await }.instrument(span)
                 },
             );
+            let trying = caches.experiment_queue.clone().run(
+                usize::from(options.experiment_threads),
+                halt.clone(),
+                move |name| {
+                    let (experiments, span) =
+                        (experiments.clone(), tracing::info_span!("reconcile", experiment = %name));
+                    async move { experiments.reconcile(&name).await }.instrument(span)
+                },
+            );
             let measuring =
                 caches.run_queue.clone().run(usize::from(options.analysis_threads), halt, move |name| {
                     let (runs, span) = (runs.clone(), tracing::info_span!("reconcile", run = %name));
                     async move { runs.reconcile(&name).await }.instrument(span)
                 });
-            tokio::join!(looking, measuring);
+            tokio::join!(looking, trying, measuring);
         })
     }
 }

@@ -3,22 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use serin_api::{AnalysisRun, AnalysisTemplateSpec, Rollout, TemplateReference, label};
-use serin_core::analysis_spec::templates_named;
+use serin_api::{AnalysisRun, AnalysisTemplateSpec, Experiment, Rollout, TemplateReference, label};
+use serin_core::analysis_spec::{templates_named, templates_of_experiment};
 use serin_core::seen::ObjectKey;
 use serin_core::world;
 use serin_traffic::{ApiVersions, service};
 
 use crate::cache::Sight;
-use crate::object::{Kind, Raw, rollout_of};
+use crate::object::{Kind, Raw, owner_of};
 
 /// What is kept of a Rollout, or why it cannot be read.
 pub type RolloutSight = Result<ReadRollout, String>;
 /// What is kept of an AnalysisRun, or why it cannot be read.
 pub type RunSight = Result<AnalysisRun, String>;
+/// What is kept of an Experiment, or why it cannot be read.
+pub type ExperimentSight = Result<Experiment, String>;
 /// What is kept of a template, or why it cannot be read.
 pub type TemplateSight = Result<AnalysisTemplateSpec, String>;
 
@@ -40,11 +43,30 @@ pub struct ReadRollout {
 /// What is kept of a ReplicaSet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetSight {
-    /// Uid and name of the Rollout that controls it.
-    pub owner: Option<(String, String)>,
+    /// The Rollout or Experiment that controls it.
+    pub owner: Option<Owner>,
     set: world::ReplicaSet,
     // As text: a tree of the same template takes several times the memory, and most sets are history.
     template: Box<str>,
+}
+
+/// The Rollout or Experiment that controls an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+impl Owner {
+    /// The owner that controls an object, when it is of our API group.
+    pub fn of(meta: &ObjectMeta) -> Option<Self> {
+        let owner = owner_of(meta)?;
+        Some(Self { kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() })
+    }
 }
 
 impl SetSight {
@@ -108,13 +130,13 @@ fn named(sight: &ReadRollout) -> Vec<String> {
     words
 }
 
-/// ReplicaSets, found by the uid of their Rollout.
+/// ReplicaSets, found by the uid of the Rollout or Experiment that controls them.
 pub fn sets() -> Sight<SetSight> {
-    Sight::new(read_set, |sight| sight.owner.iter().map(|(uid, _)| uid.clone()).collect())
+    Sight::new(read_set, |sight| sight.owner.iter().map(|owner| owner.uid.clone()).collect())
 }
 
 fn read_set(raw: Raw) -> SetSight {
-    let owner = rollout_of(raw.meta()).map(|owner| (owner.uid.clone(), owner.name.clone()));
+    let owner = Owner::of(raw.meta());
     let mut set = world::ReplicaSet::of(&raw.json);
     let template = std::mem::take(&mut set.template).to_string();
     SetSight { owner, set, template: template.into_boxed_str() }
@@ -147,9 +169,12 @@ pub fn run_of(job: &Value) -> Option<&str> {
     job.pointer("/metadata/run")?.as_str()
 }
 
-/// Services: the selector, and whose they are.
+/// Services: the selector, and whose they are; found by the uid of the Experiment that controls them.
 pub fn services() -> Sight<Value> {
-    Sight::new(read_service, |_| Vec::new())
+    Sight::new(read_service, |service: &Value| {
+        let owner = service.pointer("/owner/uid").and_then(Value::as_str);
+        owner.map(str::to_owned).into_iter().collect()
+    })
 }
 
 fn read_service(raw: Raw) -> Value {
@@ -157,19 +182,35 @@ fn read_service(raw: Raw) -> Value {
     let mut service = json!({"metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}});
     if let Some(annotations) = &meta.annotations {
         // The map stays even when nothing in it is kept: a patch must know whether it is there.
-        let kept: BTreeMap<_, _> = annotations.iter().filter(|(key, _)| *key == label::MANAGED_BY).collect();
+        let read = [label::MANAGED_BY, label::EXPERIMENT_NAME, label::EXPERIMENT_TEMPLATE];
+        let kept: BTreeMap<_, _> =
+            annotations.iter().filter(|(key, _)| read.contains(&key.as_str())).collect();
         service["metadata"]["annotations"] = json!(kept);
     }
     if let Some(selector) = raw.json.pointer("/spec/selector") {
         service["spec"] = json!({"selector": selector});
     }
+    if let Some(owner) = Owner::of(meta).filter(|owner| owner.kind == "Experiment") {
+        service["owner"] = json!({"uid": owner.uid, "name": owner.name});
+    }
     service
 }
 
-/// AnalysisRuns, found by the uid of their Rollout.
+/// Experiments, found by the uid of their Rollout and by the templates that they name.
+pub fn experiments() -> Sight<ExperimentSight> {
+    Sight::new(read, |sight: &ExperimentSight| {
+        let Ok(experiment) = sight else { return Vec::new() };
+        let namespace = experiment.metadata.namespace.as_deref().unwrap_or_default();
+        let templates = templates_of_experiment(experiment);
+        let templates = templates.iter().map(|reference| word(&template_key(reference, namespace)));
+        templates.chain(owner_of(&experiment.metadata).map(|owner| owner.uid.clone())).collect()
+    })
+}
+
+/// AnalysisRuns, found by the uid of the Rollout or Experiment that controls them.
 pub fn runs() -> Sight<RunSight> {
     Sight::new(read_run, |sight| {
-        let owner = sight.as_ref().ok().and_then(|run| rollout_of(&run.metadata));
+        let owner = sight.as_ref().ok().and_then(|run| owner_of(&run.metadata));
         owner.map(|owner| owner.uid.clone()).into_iter().collect()
     })
 }

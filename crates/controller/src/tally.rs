@@ -23,6 +23,8 @@ pub enum Subject {
     Rollout,
     /// AnalysisRuns.
     AnalysisRun,
+    /// Experiments.
+    Experiment,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,12 @@ impl Tally {
             Subject::AnalysisRun,
             ["analysis_run_reconcile", "analysis_run_reconcile_error"],
         );
+        expose_scores(
+            &counts,
+            page,
+            Subject::Experiment,
+            ["experiment_reconcile", "experiment_reconcile_error"],
+        );
         expose_events(&counts, page);
         expose_writes(&counts, page);
         page.family("serin_plan_seconds", Shape::Histogram, "Seconds that one decision took.")
@@ -178,7 +186,8 @@ fn expose_scores(counts: &Counts, page: &mut Page, subject: Subject, [seconds, e
 
 fn expose_events(counts: &Counts, page: &mut Page) {
     let mut family = page.family("rollout_events_total", Shape::Counter, "Events of rollouts.");
-    for ((_, name), score) in &counts.scores {
+    let rollouts = counts.scores.iter().filter(|((subject, _), _)| *subject == Subject::Rollout);
+    for ((_, name), score) in rollouts {
         for ((severity, reason), count) in &score.events {
             let labels = [
                 ("namespace", name.namespace.as_str()),

@@ -11,8 +11,8 @@ use serin_traffic::service;
 
 use crate::cache::{Cache, Change, Kept};
 use crate::caches::{Caches, Scope, kind};
-use crate::object::{Kind, Name, Raw, rollout_of};
-use crate::sight::{self, RolloutSight, RunSight, SetSight, TemplateSight};
+use crate::object::{Kind, Name, Raw};
+use crate::sight::{self, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight};
 use crate::watch::{self, Listener};
 
 /// Starts the watches of all kinds that are always watched, and of routing objects as Rollouts begin to need them.
@@ -22,7 +22,8 @@ pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
     tokio::spawn(watches.clone().serve_wants());
     let own = Some(scope.selector());
     watches.begin(kind::rollout(), own.clone(), caches.rollouts.clone(), OfRollouts(watches.clone()));
-    watches.begin(kind::run(), own, caches.runs.clone(), OfRuns(caches.clone()));
+    watches.begin(kind::run(), own.clone(), caches.runs.clone(), OfRuns(caches.clone()));
+    watches.begin(kind::experiment(), own, caches.experiments.clone(), OfExperiments(caches.clone()));
     let hashed = Some(label::POD_TEMPLATE_HASH.to_owned());
     watches.begin(kind::set(), hashed, caches.sets.clone(), OfSets(caches.clone()));
     let of_runs = Some(serin_analysis::run::RUN_UID.to_owned());
@@ -93,7 +94,35 @@ impl Listener<RolloutSight> for OfRollouts {
         if let Some(Ok(read)) = change.new.as_ref().map(|kept| &kept.value) {
             read.routes.iter().chain(&read.workload).for_each(|key| self.0.need(Kind::of_key(key)));
         }
+        look_at_experiments(&self.0.caches, &change);
         self.0.caches.rollout_queue.add(change.name);
+    }
+
+    fn listed(&self) {}
+}
+
+/// Experiments keep their pods while their Rollout still sends traffic to them.
+fn look_at_experiments(caches: &Caches, change: &Change<RolloutSight>) {
+    let additional = |kept: &Kept<RolloutSight>| {
+        let status = kept.value.as_ref().ok().and_then(|read| read.rollout.status.clone());
+        status.and_then(|status| status.canary.weights).and_then(|weights| weights.additional)
+    };
+    let (old, new) = (change.old.as_deref(), change.new.as_deref());
+    if old.and_then(additional) != new.and_then(additional) {
+        let experiments = change.sides().flat_map(|kept| caches.experiments.names_by(&kept.uid));
+        experiments.for_each(|name| caches.experiment_queue.add(name));
+    }
+}
+
+struct OfExperiments(Arc<Caches>);
+
+impl Listener<ExperimentSight> for OfExperiments {
+    fn changed(&self, change: Change<ExperimentSight>) {
+        let experiments = change.sides().filter_map(|kept| kept.value.as_ref().ok());
+        for owner in experiments.filter_map(|experiment| Owner::of(&experiment.metadata)) {
+            self.0.look_at_owner(&change.name.namespace, &owner);
+        }
+        self.0.experiment_queue.add(change.name);
     }
 
     fn listed(&self) {}
@@ -106,8 +135,8 @@ impl Listener<SetSight> for OfSets {
         if !change.matters() {
             return;
         }
-        for (_, owner) in change.sides().filter_map(|set| set.value.owner.as_ref()) {
-            self.0.rollout_queue.add(Name::new(&change.name.namespace, owner));
+        for owner in change.sides().filter_map(|set| set.value.owner.as_ref()) {
+            self.0.look_at_owner(&change.name.namespace, owner);
         }
     }
 
@@ -123,8 +152,8 @@ impl Listener<RunSight> for OfRuns {
         };
         if read(&change.old) != read(&change.new) {
             let runs = change.sides().filter_map(|run| run.value.as_ref().ok());
-            for owner in runs.filter_map(|run| rollout_of(&run.metadata)) {
-                self.0.rollout_queue.add(Name::new(&change.name.namespace, &owner.name));
+            for owner in runs.filter_map(|run| Owner::of(&run.metadata)) {
+                self.0.look_at_owner(&change.name.namespace, &owner);
             }
         }
         self.0.run_queue.add(change.name);
@@ -152,6 +181,9 @@ impl Listener<Value> for OfServices {
     fn changed(&self, change: Change<Value>) {
         if change.matters() {
             self.0.look_at_users(&service::key(&change.name.namespace, &change.name.name));
+            for owner in change.sides().filter_map(|kept| kept.value.pointer("/owner/name")?.as_str()) {
+                self.0.experiment_queue.add(Name::new(&change.name.namespace, owner));
+            }
         }
     }
 

@@ -158,7 +158,7 @@ fn tell_change(memory: &mut Memory, role: Role, recorded: &RolloutAnalysisRunSta
 }
 
 /// Analyses count only while a canary is on its way, and not back to a revision that was good.
-fn measured(facts: &Facts, memory: &Memory) -> bool {
+pub(crate) fn measured(facts: &Facts, memory: &Memory) -> bool {
     !(facts.skips_checks()
         || memory.aborted()
         || memory.promoting_fully()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serin_api::{
-    AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplateSpec, Argument, Rollout, RolloutAnalysis,
-    TemplateReference,
+    AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplateSpec, Argument, Experiment, Rollout,
+    RolloutAnalysis, TemplateReference,
 };
 
 use crate::field_path;
@@ -18,6 +18,7 @@ pub fn templates_named<'t>(
     let analyses = analyses(rollout).into_iter();
     let mut waiting: Vec<TemplateReference> =
         analyses.flat_map(|(_, analysis)| analysis.templates.iter().flatten().cloned()).collect();
+    waiting.extend(templates_of_experiment_steps(rollout));
     let mut named = BTreeSet::new();
     while let Some(reference) = waiting.pop() {
         if !named.contains(&reference) {
@@ -53,6 +54,28 @@ pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
         }
     }
     analyses
+}
+
+/// Templates that the experiment steps of a Rollout name themselves.
+fn templates_of_experiment_steps(rollout: &Rollout) -> Vec<TemplateReference> {
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let steps = canary.into_iter().flat_map(|canary| canary.steps.iter().flatten());
+    let experiments = steps.filter_map(|step| step.experiment.as_ref());
+    let analyses = experiments.flat_map(|experiment| experiment.analyses.iter().flatten());
+    let named = analyses.map(|analysis| {
+        let (template_name, cluster_scope) = (analysis.template_name.clone(), analysis.cluster_scope);
+        TemplateReference { template_name, cluster_scope }
+    });
+    named.collect()
+}
+
+/// Templates that the analyses of an Experiment name themselves, each once.
+pub fn templates_of_experiment(experiment: &Experiment) -> Vec<TemplateReference> {
+    let named = experiment.spec.analyses.iter().flatten().map(|analysis| {
+        let (template_name, cluster_scope) = (analysis.template_name.clone(), analysis.cluster_scope);
+        TemplateReference { template_name, cluster_scope }
+    });
+    named.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The spec of the run for `analysis`, with `args` as resolved by the caller.
@@ -165,6 +188,9 @@ fn fill_in(declared: &Argument, args: &[Argument]) -> Result<Argument, String> {
     let given = args.iter().find(|given| given.name == declared.name);
     if let Some(value) = given.and_then(|given| given.value.clone()) {
         return Ok(Argument { name: declared.name.clone(), value: Some(value), value_from: None });
+    }
+    if let Some(secret) = given.filter(|given| given.value_from.is_some()) {
+        return Ok(secret.clone());
     }
     if declared.value.is_none() && declared.value_from.is_none() {
         let name = &declared.name;

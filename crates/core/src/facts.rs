@@ -173,7 +173,7 @@ impl<'w> Facts<'w> {
                 }
                 Effective::Applied(split) => split,
             };
-            agreed &= shown.is_none_or(|known| known.canary == split.canary);
+            agreed &= shown.is_none_or(|known| known.same_weights(split));
             shown = Some(shown.filter(|known| known.canary >= split.canary).unwrap_or(split));
         }
         let mut split = shown?.clone();

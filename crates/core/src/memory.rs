@@ -17,6 +17,8 @@ use crate::world::World;
 pub(crate) const CANARY_PAUSE_STEP: &str = "CanaryPauseStep";
 /// Pause reason of an analysis that could not decide.
 pub(crate) const INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
+/// Pause reason of an experiment that could not decide.
+pub(crate) const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
 
 /// The status on its way from what was read to what will be stored, with what is worth telling.
 pub(crate) struct Memory {
@@ -91,6 +93,11 @@ impl Memory {
 
     pub(crate) fn paused_for(&self, reason: &str) -> bool {
         self.pauses().iter().any(|pause| pause.reason == reason)
+    }
+
+    /// A person has to decide about an analysis or an experiment.
+    pub(crate) fn undecided(&self) -> bool {
+        self.paused_for(INCONCLUSIVE_ANALYSIS) || self.paused_for(INCONCLUSIVE_EXPERIMENT)
     }
 
     pub(crate) fn pauses(&self) -> &[PauseCondition] {
@@ -221,6 +228,7 @@ fn retry(memory: &mut Memory) {
 /// What was measured of an attempt does not count for the next one.
 fn forget_runs(status: &mut RolloutStatus) {
     status.canary.current_step_analysis_run_status = None;
+    status.canary.current_experiment.clear();
     status.canary.current_background_analysis_run_status = None;
     status.blue_green.pre_promotion_analysis_run_status = None;
     status.blue_green.post_promotion_analysis_run_status = None;

@@ -18,7 +18,7 @@ use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
     analysis, condition, count, ephemeral, phase, replica_set, restart, revision, safety, scale, service,
-    traffic, weights,
+    traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -89,6 +89,7 @@ fn decide(facts: &Facts) -> Plan {
     let mut memory = memory::fold(facts);
     let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
     analysis::hear(facts, &mut memory);
+    trial::hear(facts, &mut memory);
     safety::heed_deadline(facts, &mut memory);
     let missing = problem::of_references(facts);
     let aborted = safety::overrule(facts, &mut memory);
@@ -146,6 +147,7 @@ fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Pla
     }
     if scope == Scope::Whole {
         plan.writes.extend(analysis::runs(facts, &mut memory, &mut gates));
+        trial::experiments(facts, &mut memory, &mut gates, &mut plan.writes);
         replica_set::forget_history(facts, &mut plan.writes);
     }
     condition::update(facts, &mut memory);

@@ -39,6 +39,14 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
     for (path, analysis) in analyses(facts.rollout) {
         problems.extend(of_templates(facts, &path, analysis));
     }
+    for (index, step) in facts.steps.iter().enumerate() {
+        let analyses = step.experiment.iter().flat_map(|experiment| experiment.analyses.iter().flatten());
+        for (number, analysis) in analyses.enumerate() {
+            let path = format!("spec.strategy.canary.steps[{index}].experiment.analyses[{number}]");
+            let reference = (analysis.template_name.as_str(), analysis.cluster_scope);
+            problems.extend(of_template(facts, &format!("{path}.templateName"), reference));
+        }
+    }
     for router in &facts.world.routers {
         problems.extend(router.refusal.clone());
     }
@@ -91,27 +99,27 @@ fn of_found_service(facts: &Facts, path: &str, name: &str, service: &Service) ->
 }
 
 fn of_templates(facts: &Facts, path: &str, analysis: &RolloutAnalysis) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (index, reference) in analysis.templates.iter().flatten().enumerate() {
-        let known = facts.world.templates.iter().find(|known| {
-            known.name == reference.template_name && known.cluster_scope == reference.cluster_scope
-        });
-        if !matches!(known.map(|known| &known.spec), None | Some(Seen::Absent)) {
-            continue;
-        }
-        let (kind, place) = if reference.cluster_scope {
-            ("ClusterAnalysisTemplate", "in the cluster".to_owned())
-        } else {
-            ("AnalysisTemplate", format!("in namespace \"{}\"", facts.namespace()))
-        };
-        let name = &reference.template_name;
-        problems.push(invalid(
-            &format!("{path}.templates[{index}].templateName"),
-            name,
-            &format!("{kind} '{name}' not found {place}; create it, the rollout goes on by itself"),
-        ));
+    let named = analysis.templates.iter().flatten().enumerate();
+    let problems = named.filter_map(|(index, reference)| {
+        let path = format!("{path}.templates[{index}].templateName");
+        of_template(facts, &path, (&reference.template_name, reference.cluster_scope))
+    });
+    problems.collect()
+}
+
+fn of_template(facts: &Facts, path: &str, (name, cluster_scope): (&str, bool)) -> Option<String> {
+    let mut known = facts.world.templates.iter();
+    let known = known.find(|known| known.name == name && known.cluster_scope == cluster_scope);
+    if !matches!(known.map(|known| &known.spec), None | Some(Seen::Absent)) {
+        return None;
     }
-    problems
+    let (kind, place) = if cluster_scope {
+        ("ClusterAnalysisTemplate", "in the cluster".to_owned())
+    } else {
+        ("AnalysisTemplate", format!("in namespace \"{}\"", facts.namespace()))
+    };
+    let message = format!("{kind} '{name}' not found {place}; create it, the rollout goes on by itself");
+    Some(invalid(path, name, &message))
 }
 
 /// A selector in the form that the scale subresource serves to autoscalers.

@@ -147,6 +147,17 @@ impl Split {
         headers.chain(self.mirrors.iter().map(|route| route.name.as_str()))
     }
 
+    /// Whether both give every destination the same share.
+    pub fn same_weights(&self, other: &Self) -> bool {
+        let shares = |split: &Self| {
+            let some = split.additional.iter().filter(|destination| destination.weight.0 > 0);
+            let mut shares: Vec<_> = some.map(|known| (known.service.clone(), known.weight)).collect();
+            shares.sort();
+            shares
+        };
+        self.canary == other.canary && shares(self) == shares(other)
+    }
+
     /// Share of stable: what the others leave.
     pub fn stable(&self) -> Weight {
         let others = self

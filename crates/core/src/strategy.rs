@@ -41,7 +41,7 @@ pub(crate) fn gate_of_spec(gates: &mut Gates) {
 /// A person has to decide about an analysis.
 pub(crate) fn gate_of_inconclusive(gates: &mut Gates) {
     gates.hold(
-        "a decision about an inconclusive analysis",
+        "a decision about an inconclusive analysis or experiment",
         "`kubectl serin promote` measures again, `abort` takes back",
     );
 }

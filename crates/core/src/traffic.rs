@@ -5,10 +5,11 @@ use crate::dynamic;
 use crate::facts::{Change, Facts, Shown};
 use crate::gate::Gates;
 use crate::managed_route::{self, Routes};
-use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
+use crate::memory::Memory;
 use crate::replica::carrying;
 use crate::split::{Effective, Split, Weight};
 use crate::step;
+use crate::trial;
 use crate::weights;
 
 /// The split for all routers; `None` leaves the routes alone because what they show cannot be judged.
@@ -18,7 +19,8 @@ pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Op
     }
     let weight = wanted_weight(facts, memory, gates)?;
     let Routes { headers, mirrors } = managed_route::wished(facts, memory, gates);
-    Some(Split { headers, mirrors, ..Split::new(facts.total, weight) })
+    let additional = trial::destinations(facts, memory);
+    Some(Split { headers, mirrors, additional, ..Split::new(facts.total, weight) })
 }
 
 fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {
@@ -40,7 +42,7 @@ fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Optio
 
 /// Nothing goes forward while a person holds the rollout, or has to decide about an analysis.
 pub(crate) fn halted(facts: &Facts, memory: &Memory) -> bool {
-    facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS)
+    facts.rollout.spec.paused || memory.undecided()
 }
 
 /// Every router keeps what it has. Routers that differ meet at the larger weight once the canary can carry it: part of

@@ -22,22 +22,43 @@ pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {
     };
     let before = memory.status.canary.weights.take();
     let (canary, stable) = destinations(facts, memory, &split, before.as_ref());
-    let managed_routes = routes(&split);
+    let (managed_routes, additional) = (routes(&split), additional(facts, &split, before.as_ref()));
     let same = before.as_ref().is_some_and(|known| {
-        known.canary == canary && known.stable == stable && known.managed_routes == managed_routes
+        known.canary == canary
+            && known.stable == stable
+            && known.managed_routes == managed_routes
+            && known.additional == additional
     });
     let applied_at = before.as_ref().filter(|_| same).and_then(|known| known.applied_at.clone());
     memory.weights_moved = !same;
-    let known_weight = before.as_ref().map(|known| known.canary.weight);
-    if known_weight != Some(canary.weight) {
-        let text = match known_weight {
-            Some(from) => format!("Traffic weight updated from {from} to {}", canary.weight),
-            None => format!("Traffic weight updated to {}", canary.weight),
-        };
+    tell_change(memory, before.as_ref(), canary.weight, additional.as_deref());
+    memory.status.canary.weights =
+        Some(TrafficWeights { canary, stable, additional, verified, applied_at, managed_routes });
+}
+
+fn tell_change(
+    memory: &mut Memory,
+    before: Option<&TrafficWeights>,
+    weight: i32,
+    additional: Option<&[WeightDestination]>,
+) {
+    let mut changes = Vec::new();
+    match before.map(|known| known.canary.weight) {
+        Some(from) if from == weight => {}
+        Some(from) => changes.push(format!("from {from} to {weight}")),
+        None => changes.push(format!("to {weight}")),
+    }
+    if before.and_then(|known| known.additional.as_deref()) != additional {
+        let words = additional.unwrap_or_default().iter().map(|other| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!("{{{} {} {}}}", other.weight, text(&other.service_name), text(&other.pod_template_hash))
+        });
+        changes.push(format!("additional: [{}]", words.collect::<Vec<_>>().join(" ")));
+    }
+    if !changes.is_empty() {
+        let text = format!("Traffic weight updated {}", changes.join(", "));
         memory.journal.note("TrafficWeightUpdated", text);
     }
-    memory.status.canary.weights =
-        Some(TrafficWeights { canary, stable, additional: None, verified, applied_at, managed_routes });
 }
 
 /// Names of the managed routes that a split shows, for the status.
@@ -46,6 +67,30 @@ fn routes(split: &Split) -> Option<Vec<String>> {
     names.sort();
     names.dedup();
     (!names.is_empty()).then_some(names)
+}
+
+/// Shares of experiment templates, with the hashes that their Experiment reports.
+fn additional(
+    facts: &Facts,
+    split: &Split,
+    before: Option<&TrafficWeights>,
+) -> Option<Vec<WeightDestination>> {
+    let trials = || facts.world.experiments.iter().flat_map(|experiment| &experiment.templates);
+    let hash = |service: &str| {
+        let trial = trials().find(|trial| trial.service.as_deref() == Some(service));
+        let known = before.iter().flat_map(|known| known.additional.iter().flatten());
+        let mut known = known.filter(|known| known.service_name.as_deref() == Some(service));
+        trial.and_then(|trial| trial.hash.clone()).or_else(|| known.next()?.pod_template_hash.clone())
+    };
+    let some = split.additional.iter().filter(|destination| destination.weight.0 > 0);
+    let destinations: Vec<_> = some
+        .map(|destination| WeightDestination {
+            weight: i32::try_from(destination.weight.0).unwrap_or(i32::MAX),
+            service_name: Some(destination.service.clone()),
+            pod_template_hash: hash(&destination.service),
+        })
+        .collect();
+    (!destinations.is_empty()).then_some(destinations)
 }
 
 /// Both destinations, with the revisions that they reach: what the Services select, else what subsets are asked for.
@@ -129,9 +174,10 @@ pub(crate) fn note_rest(facts: &Facts, memory: &mut Memory) {
         Some(Effective::Pending(split)) if split.reached.is_some() => Some(split),
         _ => None,
     };
-    let wish = memory.split.as_ref();
-    let applied = shown.is_some() && shown.map(|split| split.canary) == wish.map(|wish| wish.canary);
-    let applied = applied && wish.is_some_and(|wish| facts.shows_routes(wish));
+    let applied = match (&shown, &memory.split) {
+        (Some(shown), Some(wish)) => shown.same_weights(wish) && facts.shows_routes(wish),
+        _ => false,
+    };
     let rests = applied && !memory.weights_moved && memory.services.is_empty();
     if let Some(weights) = &mut memory.status.canary.weights {
         weights.applied_at =
@@ -168,7 +214,7 @@ pub(crate) fn in_force(facts: &Facts, memory: &Memory) -> Result<Split, Until> {
         Some(Effective::Unknown(why)) => return Err((format!("the router: {why}"), None)),
         None => return Err(("a report of the router".to_owned(), None)),
     };
-    let applied = |wish: &Split| wish.canary == split.canary && facts.shows_routes(wish);
+    let applied = |wish: &Split| wish.same_weights(&split) && facts.shows_routes(wish);
     if !memory.split.as_ref().is_some_and(applied) {
         return Err(("the router to apply the split".to_owned(), None));
     }

@@ -33,6 +33,9 @@ pub struct World {
     pub templates: Vec<Template>,
     /// AnalysisRuns that the Rollout controls.
     pub analysis_runs: Vec<AnalysisRun>,
+    /// Experiments that the Rollout controls.
+    #[serde(default)]
+    pub experiments: Vec<Experiment>,
     /// Writes of the last plan that the API server refused, for conditions.
     pub refusals: Vec<WriteRefusal>,
     /// Pods by the uid of their ReplicaSet, for those that [`crate::pod::needed`] names.
@@ -167,10 +170,55 @@ impl AnalysisRun {
     }
 }
 
+/// One Experiment of the Rollout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Experiment {
+    /// Object name.
+    pub name: String,
+    /// Object uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When the API server created it.
+    pub created: Timestamp,
+    /// `spec.terminate`.
+    pub terminating: bool,
+    /// Being deleted.
+    pub deleting: bool,
+    /// `status.phase`.
+    pub phase: AnalysisPhase,
+    /// `status.message`.
+    pub message: String,
+    /// An analysis of it has not come to an end.
+    pub unmeasured: bool,
+    /// Its templates as it reports them.
+    pub templates: Vec<Trial>,
+}
+
+/// One template of an Experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trial {
+    /// Its name.
+    pub name: String,
+    /// All of its pods are available.
+    pub running: bool,
+    /// The Service that selects its pods, once there is one.
+    pub service: Option<String>,
+    /// Their pod template hash, once there is a Service.
+    pub hash: Option<String>,
+    /// Pods that it has.
+    pub pods: i32,
+}
+
 /// A write that the API server refused for a reason that repeating does not cure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WriteRefusal {
+    /// Its kind, for example `ReplicaSet`.
+    #[serde(default)]
+    pub kind: String,
     /// The object, for people.
     pub object: String,
     /// What the API server said.

@@ -6,7 +6,7 @@ use serin_api::{AnalysisPhase, label};
 use serin_core::pod::Pod;
 use serin_core::replica::Pods;
 use serin_core::seen::Seen;
-use serin_core::world::{AnalysisRun, ReplicaSet, World};
+use serin_core::world::{AnalysisRun, Experiment, ReplicaSet, Trial, World};
 use serin_core::write::{Effect, Write};
 
 use crate::json_patch;
@@ -35,37 +35,42 @@ pub fn perform(world: &mut World, write: &Write, number: u64) -> Result<(), Refu
         return Err(Refusal::Unguarded);
     }
     match write.object.kind.as_str() {
-        "ReplicaSet" => replica_set(world, write, number),
-        "AnalysisRun" => analysis_run(world, write, number),
+        "ReplicaSet" => replica_set(&mut world.replica_sets, write, (world.now, number)),
+        "AnalysisRun" => analysis_run(&mut world.analysis_runs, write, (world.now, number)),
+        "Experiment" => experiment(&mut world.experiments, write, (world.now, number)),
         "Rollout" => rollout(world, write),
         "Pod" => pod(world, write),
         other => Err(Refusal::Precondition(format!("no such kind here: {other}"))),
     }
 }
 
-fn replica_set(world: &mut World, write: &Write, number: u64) -> Result<(), Refusal> {
+pub(crate) fn replica_set(
+    sets: &mut Vec<ReplicaSet>,
+    write: &Write,
+    (now, number): (Timestamp, u64),
+) -> Result<(), Refusal> {
     let name = &write.object.name;
-    let found = world.replica_sets.iter().position(|set| set.name == *name);
+    let found = sets.iter().position(|set| set.name == *name);
     match (&write.effect, found) {
         (Effect::Create(_), Some(_)) => Err(Refusal::Exists),
         (Effect::Create(object), None) => {
-            world.replica_sets.push(created_set(object, world.now, number));
+            sets.push(created_set(object, now, number));
             Ok(())
         }
         (_, None) => Err(Refusal::Missing),
         (Effect::Delete { uid }, Some(index)) => {
-            precondition(&world.replica_sets[index].uid, uid)?;
-            world.replica_sets.remove(index);
+            precondition(&sets[index].uid, uid)?;
+            sets.remove(index);
             Ok(())
         }
-        (Effect::JsonPatch(operations), Some(index)) => patch_set(&mut world.replica_sets[index], operations),
+        (Effect::JsonPatch(operations), Some(index)) => patch_set(&mut sets[index], operations),
         (Effect::Apply(_) | Effect::Evict { .. }, Some(_)) => {
             Err(Refusal::Precondition("not done to this kind".to_owned()))
         }
     }
 }
 
-fn precondition(found: &str, wanted: &str) -> Result<(), Refusal> {
+pub(crate) fn precondition(found: &str, wanted: &str) -> Result<(), Refusal> {
     if found == wanted { Ok(()) } else { Err(Refusal::Precondition(format!("uid is {found}"))) }
 }
 
@@ -147,17 +152,21 @@ fn patch_set(set: &mut ReplicaSet, operations: &[Value]) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn analysis_run(world: &mut World, write: &Write, number: u64) -> Result<(), Refusal> {
+pub(crate) fn analysis_run(
+    runs: &mut Vec<AnalysisRun>,
+    write: &Write,
+    (now, number): (Timestamp, u64),
+) -> Result<(), Refusal> {
     let name = &write.object.name;
-    let found = world.analysis_runs.iter().position(|run| run.name == *name);
+    let found = runs.iter().position(|run| run.name == *name);
     match (&write.effect, found) {
         (Effect::Create(_), Some(_)) => Err(Refusal::Exists),
         (Effect::Create(object), None) => {
-            world.analysis_runs.push(AnalysisRun {
+            runs.push(AnalysisRun {
                 name: name.clone(),
                 uid: format!("uid-{number}"),
                 labels: strings(object.pointer("/metadata/labels")),
-                created: whole_seconds(world.now),
+                created: whole_seconds(now),
                 terminating: false,
                 phase: AnalysisPhase::Unset,
                 message: String::new(),
@@ -166,12 +175,12 @@ fn analysis_run(world: &mut World, write: &Write, number: u64) -> Result<(), Ref
         }
         (_, None) => Err(Refusal::Missing),
         (Effect::Delete { uid }, Some(index)) => {
-            precondition(&world.analysis_runs[index].uid, uid)?;
-            world.analysis_runs.remove(index);
+            precondition(&runs[index].uid, uid)?;
+            runs.remove(index);
             Ok(())
         }
         (Effect::JsonPatch(operations), Some(index)) => {
-            let run = &mut world.analysis_runs[index];
+            let run = &mut runs[index];
             let mut object = json!({"metadata": {"uid": run.uid}, "spec": {"terminate": run.terminating}});
             json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
             run.terminating = object["spec"]["terminate"] == true;
@@ -216,6 +225,70 @@ pub(crate) fn patch_pod(pod: &mut Pod, operations: &[Value]) -> Result<(), Refus
     pod.labels = strings(object.pointer("/metadata/labels"));
     pod.annotations = strings(object.pointer("/metadata/annotations"));
     Ok(())
+}
+
+fn experiment(
+    experiments: &mut Vec<Experiment>,
+    write: &Write,
+    (now, number): (Timestamp, u64),
+) -> Result<(), Refusal> {
+    let found = experiments.iter().position(|experiment| experiment.name == write.object.name);
+    match (&write.effect, found) {
+        (Effect::Create(_), Some(_)) => Err(Refusal::Exists),
+        (Effect::Create(object), None) => {
+            experiments.push(created_experiment(object, now, number));
+            Ok(())
+        }
+        (_, None) => Err(Refusal::Missing),
+        (Effect::Delete { uid }, Some(index)) => {
+            precondition(&experiments[index].uid, uid)?;
+            experiments.remove(index);
+            Ok(())
+        }
+        (Effect::JsonPatch(operations), Some(index)) => {
+            let known = &mut experiments[index];
+            let mut object =
+                json!({"metadata": {"uid": known.uid}, "spec": {"terminate": known.terminating}});
+            json_patch::apply(&mut object, operations).map_err(Refusal::Precondition)?;
+            known.terminating = object["spec"]["terminate"] == true;
+            Ok(())
+        }
+        (Effect::Apply(_) | Effect::Evict { .. }, Some(_)) => {
+            Err(Refusal::Precondition("not done to this kind".to_owned()))
+        }
+    }
+}
+
+/// An Experiment that nobody has looked at; its templates get their Services with their pods.
+fn created_experiment(object: &Value, now: Timestamp, number: u64) -> Experiment {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = text("/metadata/name");
+    let templates = object.pointer("/spec/templates").and_then(Value::as_array).into_iter().flatten();
+    let trial = |template: &Value| {
+        let service = template.get("service").map(|service| {
+            let own = format!("{name}-{}", template["name"].as_str().unwrap_or_default());
+            service["name"].as_str().map_or(own, str::to_owned)
+        });
+        Trial {
+            name: template["name"].as_str().unwrap_or_default().to_owned(),
+            running: false,
+            hash: service.as_ref().map(|service| format!("hash-of-{service}")),
+            service,
+            pods: 0,
+        }
+    };
+    Experiment {
+        templates: templates.map(trial).collect(),
+        name: name.clone(),
+        uid: format!("uid-{number}"),
+        labels: strings(object.pointer("/metadata/labels")),
+        created: whole_seconds(now),
+        terminating: false,
+        deleting: false,
+        phase: AnalysisPhase::Unset,
+        message: String::new(),
+        unmeasured: object.pointer("/spec/analyses").is_some(),
+    }
 }
 
 fn rollout(world: &mut World, write: &Write) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ pub mod digest;
 mod json_patch;
 pub mod scene;
 pub mod seed;
+pub mod trial;
 
 pub use cluster::{Outcome, simulate};
 pub use digest::{digest, gates, reasons};

@@ -60,6 +60,7 @@ pub fn fresh() -> Scene {
         routers: Vec::new(),
         templates: Vec::new(),
         analysis_runs: Vec::new(),
+        experiments: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
         workload: None,
@@ -250,6 +251,19 @@ impl Scene {
         })
     }
 
+    /// The Experiment of this name says this; while it runs, its pods are available.
+    pub fn experiment(self, name: &str, phase: AnalysisPhase, message: &str) -> Self {
+        self.edit(|world| {
+            let known = world.experiments.iter_mut().find(|experiment| experiment.name == name);
+            let known = known.unwrap_or_else(|| panic!("there is no Experiment {name}"));
+            (known.phase, known.message) = (phase, message.to_owned());
+            for template in &mut known.templates {
+                template.running = phase == AnalysisPhase::Running;
+                template.pods = i32::from(template.running);
+            }
+        })
+    }
+
     /// Time passes.
     pub fn wait(self, seconds: i64) -> Self {
         self.edit(|world| {
@@ -367,7 +381,8 @@ impl Scene {
                 && before.services == self.world.services
                 && before.routers == self.world.routers
                 && before.pods == self.world.pods
-                && before.analysis_runs == self.world.analysis_runs;
+                && before.analysis_runs == self.world.analysis_runs
+                && before.experiments == self.world.experiments;
             if quiet {
                 return (self, plans);
             }
@@ -437,7 +452,7 @@ pub(crate) fn merge_spec(rollout: &mut Rollout, fields: &Value) {
     }
 }
 
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Some(fields) = patch.as_object() else {
         *target = patch.clone();
         return;

@@ -40,7 +40,6 @@ fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
 
 fn step_fields(path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{path}.{field}");
-    refuse(problems, at("experiment"), step.experiment.is_some(), "use an analysis step");
     refuse(problems, at("plugin"), step.plugin.is_some(), "use an analysis step");
 }
 

@@ -96,6 +96,10 @@ impl Rollouts {
     /// Whether a ReplicaSet was not created because somebody else has its name.
     async fn taken(&self, scene: &Scene, write: &Write) -> bool {
         let Effect::Create(content) = &write.effect else { return false };
+        if write.object.kind == "Experiment" {
+            let uid = scene.world.rollout.metadata.uid.as_deref().unwrap_or_default();
+            return self.reader.strange(&write.object, uid).await.unwrap_or(false);
+        }
         let hash = content["metadata"]["labels"][label::POD_TEMPLATE_HASH].as_str();
         let (Some(hash), Some(uid)) = (hash, &scene.world.rollout.metadata.uid) else { return false };
         let taken = write.object.kind == "ReplicaSet" && {
@@ -179,6 +183,7 @@ mod tests {
             routers: Vec::new(),
             templates: Vec::new(),
             analysis_runs: Vec::new(),
+            experiments: Vec::new(),
             refusals: Vec::new(),
             pods: Default::default(),
             workload: None,

@@ -9,12 +9,13 @@ use crate::capacity;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
 use crate::managed_route;
-use crate::memory::{CANARY_PAUSE_STEP, INCONCLUSIVE_ANALYSIS, Memory, last_index};
-use crate::split::Effective;
+use crate::memory::{CANARY_PAUSE_STEP, Memory, last_index};
+use crate::split::{Effective, Split};
 use crate::step;
 use crate::strategy::{gate_of_inconclusive, gate_of_spec, tell_completion};
 use crate::time::after;
 use crate::traffic;
+use crate::trial;
 use crate::weights;
 
 /// Moves the memory on by at most one step. Safety has been looked at before: an aborted attempt does not come here.
@@ -56,7 +57,7 @@ fn step_state(
     (index, step): (usize, &CanaryStep),
     gates: &mut Gates,
 ) -> StepState {
-    if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
+    if memory.undecided() {
         gate_of_inconclusive(gates);
         return StepState::Waiting;
     }
@@ -68,6 +69,8 @@ fn step_state(
     }
     let done = if step.analysis.is_some() {
         analysis::step_verdict(facts, memory, index, gates) == StepVerdict::Successful
+    } else if step.experiment.is_some() {
+        trial::done(facts, memory, gates)
     } else {
         let capacity = capacity::at_desired(facts, memory, gates);
         let route_moves = step.set_header_route.is_some() || step.set_mirror_route.is_some();
@@ -151,7 +154,7 @@ fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bo
     }
     let wanted = traffic::step_weight(facts, memory);
     match facts.effective() {
-        Some(Effective::Applied(split)) if split.canary == wanted => {
+        Some(Effective::Applied(split)) if split.same_weights(&Split::new(split.total, wanted)) => {
             let Err(until) = weights::settled(facts, memory, Change::Weight) else {
                 return true;
             };
@@ -180,6 +183,7 @@ fn complete(facts: &Facts, memory: &mut Memory, (index, done): (usize, &CanarySt
     let next = index.saturating_add(1);
     memory.status.current_step_index = i32::try_from(next).ok();
     memory.status.canary.current_step_analysis_run_status = None;
+    memory.status.canary.current_experiment.clear();
     memory.progressed = true;
     memory.journal.note(
         "RolloutStepCompleted",
@@ -224,7 +228,7 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
 
 /// Neither a person nor an analysis holds the rollout after its last step.
 fn may_complete(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
-    if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
+    if memory.undecided() {
         gate_of_inconclusive(gates);
         return false;
     }

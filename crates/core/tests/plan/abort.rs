@@ -190,6 +190,7 @@ fn nothing_stands_in_the_way_of_an_abort() {
                     object: "ReplicaSet default/shop-v9".to_owned(),
                     message: "quota".to_owned(),
                     name_taken: false,
+                    kind: "ReplicaSet".to_owned(),
                 })
             }),
         ),

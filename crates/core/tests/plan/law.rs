@@ -266,7 +266,12 @@ impl Trouble {
             Self::Paused => scene.paused(true),
             Self::Write => scene.edit(|world| {
                 let (object, message) = ("ReplicaSet default/shop-v2".to_owned(), "forbidden".to_owned());
-                world.refusals.push(serin_core::world::WriteRefusal { object, message, name_taken: false });
+                world.refusals.push(serin_core::world::WriteRefusal {
+                    object,
+                    message,
+                    name_taken: false,
+                    kind: "ReplicaSet".to_owned(),
+                });
             }),
         }
     }

@@ -13,6 +13,7 @@ use serin_testkit::scene::Scene;
 mod abort;
 mod analysis;
 mod blue_green;
+mod experiment;
 mod law;
 mod replica_math;
 mod restart;

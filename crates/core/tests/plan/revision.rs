@@ -345,7 +345,14 @@ fn a_name_that_a_stranger_has_is_left_to_him() {
     let taken = |scene: Scene| {
         let object = format!("ReplicaSet default/shop-{}", scene.plan().status.current_pod_hash);
         let message = format!("{object} already exists");
-        scene.edit(|world| world.refusals.push(WriteRefusal { object, message, name_taken: true }))
+        scene.edit(|world| {
+            world.refusals.push(WriteRefusal {
+                object,
+                message,
+                name_taken: true,
+                kind: "ReplicaSet".to_owned(),
+            })
+        })
     };
     let scene = base().update("v2").fold();
     let first = stored(&scene).current_pod_hash;
@@ -373,7 +380,12 @@ fn a_name_that_a_stranger_has_is_left_to_him() {
 fn a_refusal_for_another_reason_is_no_collision() {
     let scene = base().update("v2").fold();
     let object = format!("ReplicaSet default/shop-{}", stored(&scene).current_pod_hash);
-    let refusal = WriteRefusal { object, message: "quota".to_owned(), name_taken: false };
+    let refusal = WriteRefusal {
+        object,
+        message: "quota".to_owned(),
+        name_taken: false,
+        kind: "ReplicaSet".to_owned(),
+    };
     let plan = scene.edit(|world| world.refusals.push(refusal)).plan();
     assert_eq!(plan.status.collision_count, None);
 }

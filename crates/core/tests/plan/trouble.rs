@@ -212,7 +212,10 @@ fn a_refused_replica_set_is_said_and_tried_again() {
     let refused = |scene: Scene| {
         let name = format!("ReplicaSet default/shop-{}", scene.plan().status.current_pod_hash);
         let message = "exceeded quota: pods".to_owned();
-        scene.edit(|world| world.refusals = vec![WriteRefusal { object: name, message, name_taken: false }])
+        scene.edit(|world| {
+            world.refusals =
+                vec![WriteRefusal { object: name, message, name_taken: false, kind: "ReplicaSet".to_owned() }]
+        })
     };
     let scene = refused(base().update("v2").fold());
     let plan = scene.plan();

@@ -174,11 +174,7 @@ impl Cluster {
         if !matches!(write.effect, Effect::Create(_)) || self.now >= self.quota_until {
             return false;
         }
-        self.process.refusals = vec![WriteRefusal {
-            object: write.object.to_string(),
-            message: "exceeded quota: replicasets".to_owned(),
-            name_taken: false,
-        }];
+        self.process.refusals = vec![refusal(write, "exceeded quota: replicasets".to_owned(), false)];
         self.think_soon(5_000);
         true
     }
@@ -194,8 +190,7 @@ impl Cluster {
         self.truth.strangers.insert(name.clone());
         self.tell(|| format!("somebody else has {name}"));
         let message = format!("replicasets.apps \"{name}\" already exists");
-        self.process.refusals =
-            vec![WriteRefusal { object: write.object.to_string(), message, name_taken: true }];
+        self.process.refusals = vec![refusal(write, message, true)];
         self.think_soon(100);
         true
     }
@@ -256,4 +251,9 @@ impl Cluster {
 fn skip(status: &mut RolloutStatus, steps: usize) {
     let last = i32::try_from(steps).unwrap_or(i32::MAX);
     status.current_step_index = status.current_step_index.map(|index| (index + 1).min(last));
+}
+
+fn refusal(write: &Write, message: String, name_taken: bool) -> WriteRefusal {
+    let (kind, object) = (write.object.kind.clone(), write.object.to_string());
+    WriteRefusal { kind, object, message, name_taken }
 }

@@ -23,6 +23,7 @@ impl Cluster {
             routers: Vec::new(),
             templates: Vec::new(),
             analysis_runs: Vec::new(),
+            experiments: Vec::new(),
             refusals: self.process.refusals.clone(),
             pods: BTreeMap::new(),
             workload: None,

@@ -4,6 +4,7 @@ mod blue_green;
 mod chart;
 mod clients;
 mod events;
+mod experiment;
 mod failover;
 mod fast;
 mod full;
