@@ -4,6 +4,7 @@ pub mod api_server;
 pub mod cluster;
 pub mod digest;
 mod json_patch;
+mod merge_patch;
 pub mod scene;
 pub mod seed;
 pub mod trial;

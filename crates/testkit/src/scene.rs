@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use serin_api::{AnalysisPhase, Rollout, RolloutStatus, label};
+use serin_api::{AnalysisPhase, RolloutStatus, label};
 use serin_core::pod::Pod;
 use serin_core::replica::Pods;
 use serin_core::seen::Seen;
@@ -13,6 +13,7 @@ use serin_core::world::{AnalysisRun, ReplicaSet, RouterReport, Service, Template
 use serin_core::{Plan, plan};
 
 use crate::api_server::{self, defaulted, strings};
+use crate::merge_patch::merge_spec;
 
 /// When every scene begins.
 pub const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
@@ -439,31 +440,4 @@ fn set<'w>(world: &'w mut World, version: &str) -> &'w mut ReplicaSet {
     });
     let last = world.replica_sets.len() - 1;
     &mut world.replica_sets[last]
-}
-
-/// A JSON merge patch (RFC 7386) of the spec; a change is a new generation.
-pub(crate) fn merge_spec(rollout: &mut Rollout, fields: &Value) {
-    let mut spec = serde_json::to_value(&rollout.spec).unwrap_or_default();
-    merge(&mut spec, fields);
-    let changed = serde_json::from_value(spec).unwrap_or_else(|error| panic!("{fields}: {error}"));
-    if changed != rollout.spec {
-        rollout.spec = changed;
-        rollout.metadata.generation = rollout.metadata.generation.map(|generation| generation + 1);
-    }
-}
-
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (key, value) in fields {
-        match value {
-            Value::Null => drop(target.as_object_mut().and_then(|target| target.remove(key))),
-            value => merge(&mut target[key], value),
-        }
-    }
 }

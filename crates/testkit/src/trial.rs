@@ -12,7 +12,8 @@ use serin_core::world::{Template, WriteRefusal};
 use serin_core::write::{Effect, Write};
 
 use crate::api_server::{self, Refusal};
-use crate::scene::{BEGINNING, merge};
+use crate::merge_patch::merge;
+use crate::scene::BEGINNING;
 
 /// A World of an Experiment on its way to be what a test needs.
 #[derive(Clone, Debug)]

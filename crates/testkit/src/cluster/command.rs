@@ -10,7 +10,7 @@ use serin_core::write::{Effect, Write};
 use super::traffic::Followed;
 use super::truth::{Key, Kind, Object};
 use super::{Cluster, Event};
-use crate::scene::merge_spec;
+use crate::merge_patch::merge_spec;
 
 /// Something that happens to the cluster from outside.
 #[derive(Clone, Debug)]
