@@ -36,6 +36,7 @@ pub(crate) fn listed() -> Arc<Caches> {
     let caches = Caches::new(&Scope::default());
     for event in [Event::Init, Event::InitDone] {
         caches.rollouts.apply(event.clone());
+        caches.experiments.apply(event.clone());
         caches.sets.apply(event.clone());
         caches.services.apply(event.clone());
         caches.runs.apply(event.clone());
@@ -126,4 +127,35 @@ fn a_replica_set_leads_to_its_rollout_only_when_something_that_is_read_has_chang
         assert_eq!(queued(&caches), expected, "{case}");
         let _ = caches.rollout_queue.take_all();
     }
+}
+
+#[test]
+fn what_an_experiment_owns_and_names_leads_back_to_it() {
+    let caches = listed();
+    let owner = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment", "name": "compare",
+        "uid": "u-compare", "controller": true}]);
+    let experiment = json!({
+        "metadata": {"name": "compare", "namespace": "shop", "uid": "u-compare", "resourceVersion": "1"},
+        "spec": {"analyses": [{"name": "errors", "templateName": "inner"}]},
+    });
+    caches.experiments.apply(Event::Apply(raw(experiment)));
+    let meta = |name: &str| json!({"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "ownerReferences": owner});
+    let expect = |case: &str, expected: usize| {
+        assert_eq!(caches.experiment_queue.take_all().len(), expected, "{case}");
+        assert_eq!(queued(&caches), 0, "{case}: no Rollout is meant");
+    };
+    for change in caches.sets.apply(Event::Apply(raw(json!({"metadata": meta("compare-a"), "spec": {}})))) {
+        OfSets(caches.clone()).changed(change);
+    }
+    expect("its ReplicaSet", 1);
+    for change in caches.services.apply(Event::Apply(raw(json!({"metadata": meta("compare-a"), "spec": {}}))))
+    {
+        OfServices(caches.clone()).changed(change);
+    }
+    expect("its Service", 1);
+    caches.look_at_users_of_template(&Name::new("shop", "inner"), false);
+    expect("its template", 1);
+    caches.look_at_users_of_template(&Name::new("shop", "other"), false);
+    expect("a template of others", 0);
+    assert_eq!((caches.sets.by("u-compare").len(), caches.services.by("u-compare").len()), (1, 1));
 }

@@ -67,7 +67,12 @@ impl Cluster {
         if self.chance.chance(self.faults(20)) {
             let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
             let object = write.object.to_string();
-            self.process.refusals.push(WriteRefusal { object, message, name_taken: false });
+            self.process.refusals.push(WriteRefusal {
+                kind: "Pod".to_owned(),
+                object,
+                message,
+                name_taken: false,
+            });
             return self.think_soon(3_000);
         }
         let before = self.available(uid);
