@@ -137,7 +137,7 @@ impl Reader {
     /// What the API server said, or why it could not be asked.
     pub async fn strange(&self, object: &ObjectKey, owner: &str) -> Result<bool, String> {
         let resource = Kind::of_key(object).resource();
-        let api: Api<Raw> = Api::namespaced_with(self.0.clone(), &object.namespace, &resource);
+        let api: Api<Raw> = Api::namespaced_with(self.client.clone(), &object.namespace, &resource);
         let found = api.get_opt(&object.name).await.map_err(|error| api_words(&error))?;
         Ok(found.is_some_and(|found| owner_of(found.meta()).is_none_or(|known| known.uid != owner)))
     }

@@ -93,7 +93,12 @@ fn a_refused_eviction_lets_another_pod_go_first_and_is_said() {
     let first = evicted(&scene.plan()).remove(0);
     let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
     let scene = scene.edit(|world| {
-        world.refusals.push(WriteRefusal { object: first.clone(), message, name_taken: false });
+        world.refusals.push(WriteRefusal {
+            kind: "Pod".to_owned(),
+            object: first.clone(),
+            message,
+            name_taken: false,
+        });
     });
     let plan = scene.plan();
     assert_eq!(evicted(&plan).len(), 1);
