@@ -177,7 +177,8 @@ fn spec(facts: &Facts, analysis: &ExperimentAnalysis) -> Result<AnalysisRunSpec,
 /// A comparison tells two templates apart: `canary`, and `baseline` or `stable`.
 fn arms(facts: &Facts) -> Option<Arms> {
     let hash = |name: &str| facts.set_of(name).map(|set| set.hash.clone());
-    Some(Arms { canary: hash("canary")?, stable: hash("baseline").or_else(|| hash("stable"))? })
+    let (canary, stable) = (hash("canary")?, hash("baseline").or_else(|| hash("stable"))?);
+    Some(Arms { canary, stable, ..Arms::default() })
 }
 
 fn fill(facts: &Facts, argument: &Argument) -> Result<Argument, String> {
