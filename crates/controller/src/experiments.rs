@@ -104,8 +104,13 @@ impl Experiments {
         let known = self.with_recall(name, |recall| recall.unreadable.replace(why.to_owned()));
         if known.as_deref() != Some(why) {
             let message = format!("The Experiment \"{}\" cannot be read: {why}", name.name);
-            let event =
-                Event { severity: Severity::Warning, reason: "InvalidSpec".to_owned(), message, write: None };
+            let event = Event {
+                severity: Severity::Warning,
+                reason: "InvalidSpec".to_owned(),
+                message,
+                write: None,
+                service: None,
+            };
             self.announcer.tell(Subject::Experiment, &about(name, kept), event);
         }
         None
