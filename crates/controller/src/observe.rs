@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::{Value, json};
-use serin_api::{AnalysisTemplateSpec, Experiment, Rollout, TemplateReference};
+use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
 use serin_core::workload::{Reference, Workload};
@@ -213,34 +213,8 @@ pub(crate) fn runs(caches: &Caches, uid: &str) -> Vec<world::AnalysisRun> {
 
 fn experiments(caches: &Caches, uid: &str) -> Vec<world::Experiment> {
     let experiments = caches.experiments.by(uid);
-    let read = experiments.iter().filter_map(|(_, kept)| Some((kept.value.as_ref().ok()?, kept.deleting)));
-    read.map(|(read, deleting)| experiment(read, deleting)).collect()
-}
-
-/// An Experiment as `plan` reads it.
-fn experiment(read: &Experiment, deleting: bool) -> world::Experiment {
-    let status = read.status.clone().unwrap_or_default();
-    let measured = |name: &str| status.analysis(name).is_some_and(|known| known.phase.completed());
-    let unmeasured = read.spec.analyses.iter().flatten().any(|analysis| !measured(&analysis.name));
-    let templates = status.template_statuses.iter().map(|known| world::Trial {
-        name: known.name.clone(),
-        running: known.status.as_deref() == Some("Running"),
-        service: known.service_name.clone().filter(|name| !name.is_empty()),
-        hash: known.pod_template_hash.clone().filter(|hash| !hash.is_empty()),
-        pods: known.replicas,
-    });
-    world::Experiment {
-        name: read.metadata.name.clone().unwrap_or_default(),
-        uid: read.metadata.uid.clone().unwrap_or_default(),
-        labels: read.metadata.labels.clone().unwrap_or_default(),
-        created: read.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
-        terminating: read.spec.terminate,
-        deleting,
-        phase: status.phase,
-        message: status.message.clone(),
-        unmeasured,
-        templates: templates.collect(),
-    }
+    let read = experiments.iter().filter_map(|(_, kept)| kept.value.as_ref().ok());
+    read.map(world::Experiment::from).collect()
 }
 
 /// The templates that the Rollout names, and those that these name in turn.

@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
-use serin_api::{AnalysisRun, Rollout};
+use serin_api::{AnalysisRun, Experiment, Rollout};
 use serin_core::analysis_spec::templates_named;
 use serin_core::plan;
 use serin_core::seen::{ObjectKey, Seen};
@@ -57,6 +57,13 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
             Vec::new()
         }
     };
+    let experiments = match cluster.api::<Experiment>().list(&ListParams::default()).await {
+        Ok(list) => list.items,
+        Err(error) => {
+            notes.push(cluster.missing_parts("Experiments", &error));
+            Vec::new()
+        }
+    };
     let (routers, problem) = match serin_traffic::routers(&rollout, &ApiVersions::default()) {
         Ok(routers) => (routers, None),
         Err(problems) => (Vec::new(), problems.first().map(ToString::to_string)),
@@ -79,6 +86,11 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
             .iter()
             .filter(|run| owned_by(*run, uid.as_deref()))
             .map(world::AnalysisRun::from)
+            .collect(),
+        experiments: experiments
+            .iter()
+            .filter(|experiment| owned_by(*experiment, uid.as_deref()))
+            .map(world::Experiment::from)
             .collect(),
         refusals: Vec::new(),
         pods: Default::default(),

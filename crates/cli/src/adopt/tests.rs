@@ -56,6 +56,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         routers: Vec::new(),
         templates: Vec::new(),
         analysis_runs: Vec::new(),
+        experiments: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
         workload: None,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serin_api::label;
 
-use super::{AnalysisRun, ReplicaSet};
+use super::{AnalysisRun, Experiment, ReplicaSet, Trial};
 use crate::replica::Pods;
 
 impl ReplicaSet {
@@ -65,6 +65,33 @@ impl From<&serin_api::AnalysisRun> for AnalysisRun {
             terminating: run.spec.terminate,
             phase: status.map(|status| status.phase).unwrap_or_default(),
             message: status.map(|status| status.message.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<&serin_api::Experiment> for Experiment {
+    fn from(read: &serin_api::Experiment) -> Self {
+        let status = read.status.clone().unwrap_or_default();
+        let measured = |name: &str| status.analysis(name).is_some_and(|known| known.phase.completed());
+        let unmeasured = read.spec.analyses.iter().flatten().any(|analysis| !measured(&analysis.name));
+        let templates = status.template_statuses.iter().map(|known| Trial {
+            name: known.name.clone(),
+            running: known.status.as_deref() == Some("Running"),
+            service: known.service_name.clone().filter(|name| !name.is_empty()),
+            hash: known.pod_template_hash.clone().filter(|hash| !hash.is_empty()),
+            pods: known.replicas,
+        });
+        Self {
+            name: read.metadata.name.clone().unwrap_or_default(),
+            uid: read.metadata.uid.clone().unwrap_or_default(),
+            labels: read.metadata.labels.clone().unwrap_or_default(),
+            created: read.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
+            terminating: read.spec.terminate,
+            deleting: read.metadata.deletion_timestamp.is_some(),
+            phase: status.phase,
+            message: status.message.clone(),
+            unmeasured,
+            templates: templates.collect(),
         }
     }
 }
