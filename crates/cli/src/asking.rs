@@ -28,8 +28,16 @@ pub(crate) async fn ask_all(
     let profiles = Profiles::new();
     let (careful, trusting) = (http::client(false)?, http::client(true)?);
     for _ in 0..LOOKS {
-        let world =
-            RunWorld { now, run, secrets, profiles: &profiles, weight: None, default_prometheus: prometheus };
+        let world = RunWorld {
+            now,
+            run,
+            secrets,
+            profiles: &profiles,
+            weight: None,
+            extensions: None,
+            jobs: &[],
+            default_prometheus: prometheus,
+        };
         let asks = due(&world);
         if asks.is_empty() {
             run.status = Some(conclude(&world, &[]).status);
@@ -49,6 +57,8 @@ pub(crate) async fn ask_all(
                 secrets,
                 profiles: &profiles,
                 weight: None,
+                extensions: None,
+                jobs: &[],
                 default_prometheus: prometheus,
             },
             &asked,

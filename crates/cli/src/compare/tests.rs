@@ -48,6 +48,8 @@ fn judged(mut run: AnalysisRun, errors: f64) -> AnalysisRun {
             secrets: &secrets,
             profiles: &Default::default(),
             weight: None,
+            extensions: None,
+            jobs: &[],
             default_prometheus: None,
         };
         let asks = due(&world);
@@ -102,6 +104,8 @@ fn who_cannot_be_asked_is_unknown_and_no_regression() {
         secrets: &secrets,
         profiles: &Default::default(),
         weight: None,
+        extensions: None,
+        jobs: &[],
         default_prometheus: None,
     };
     let refused = |ask| Answered { ask, answer: Answer::Unreachable("connection refused".to_owned()) };
