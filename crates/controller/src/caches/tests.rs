@@ -60,9 +60,9 @@ fn template(name: &str, nested: &str) -> Value {
 
 #[test]
 fn the_process_is_ready_when_every_kind_has_been_listed() {
-    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 7);
+    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 8);
     let namespaced = Scope { namespace: Some("shop".to_owned()), ..Scope::default() };
-    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 6, "no cluster-scoped templates");
+    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 7, "no cluster-scoped templates");
     assert!(listed().synced());
 }
 
