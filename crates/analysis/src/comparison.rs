@@ -49,7 +49,7 @@ const LOOKBACK: i64 = 300;
 const HISTORY: i32 = 40;
 
 /// Canary requests before success, unless the user says otherwise.
-const LEAST: i32 = 100;
+pub(crate) const LEAST: i32 = 100;
 
 /// The comparison of one metric, ready to be asked.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,4 +12,5 @@ mod limit;
 pub mod provider;
 pub mod run;
 pub mod secret;
+pub mod simulation;
 pub mod validate;

@@ -13,6 +13,7 @@ mod create;
 mod drill;
 mod plan;
 mod replay;
+mod simulate;
 mod verify;
 
 pub use adopt::AdoptArguments;
@@ -21,6 +22,7 @@ pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb,
 pub use drill::DrillArguments;
 pub use plan::PlanArguments;
 pub use replay::ReplayArguments;
+pub use simulate::{NoiseLevel, SimulateArguments};
 pub use verify::{HttpArguments, VerifyVerb};
 
 /// Exit codes, shown below the help.
@@ -105,6 +107,9 @@ pub enum Verb {
     /// Say how long each step must last before its verdict can be expected, and what cannot be tested at all.
     #[command(after_help = plan::EXAMPLES)]
     Plan(Box<PlanArguments>),
+    /// Play rollouts of a made-up service before the real judge: how many are aborted, promoted, undecided?
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(SimulateArguments),
     /// Practise a rollback with a copy of the stable version: how long does traffic take to come back?
     #[command(after_help = drill::EXAMPLES)]
     Drill(DrillArguments),
@@ -350,51 +355,4 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn names_are_read_as_kubectl_users_write_them() {
-        for (words, expected) in [
-            (vec!["shop"], Ok(vec!["shop"])),
-            (vec!["rollout", "shop"], Ok(vec!["shop"])),
-            (vec!["ro", "shop", "cart"], Ok(vec!["shop", "cart"])),
-            (vec!["rollout/shop", "cart"], Ok(vec!["shop", "cart"])),
-            (vec!["rollout"], Ok(vec!["rollout"])),
-            (
-                vec!["deployment/shop"],
-                Err("\"deployment\" is no kind that this command knows; write rollout/NAME or NAME"
-                    .to_owned()),
-            ),
-        ] {
-            let names = Names { names: words.iter().map(|word| (*word).to_owned()).collect() };
-            assert_eq!(names.plain(), expected, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn flags_may_stand_before_and_behind_the_verb() {
-        for line in
-            ["serin -n web status shop --watch=false", "serin status --watch=false shop --namespace web"]
-        {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            assert_eq!(cli.connection.namespace.as_deref(), Some("web"));
-            let Verb::Status(arguments) = cli.verb else { panic!("{line}") };
-            assert_eq!((arguments.names.one(), arguments.watch), (Ok("shop"), false));
-        }
-        let Verb::Status(arguments) =
-            Cli::try_parse_from("serin status shop -w --timeout 5m".split(' ')).unwrap().verb
-        else {
-            panic!()
-        };
-        assert_eq!((arguments.watch, arguments.timeout), (true, Duration::from_secs(300)));
-        assert!(Cli::try_parse_from("serin promote shop --full -c".split(' ')).is_err());
-        assert!(Cli::try_parse_from("serin restart shop --in soon".split(' ')).is_err());
-    }
-}
+mod tests;

@@ -27,6 +27,7 @@ pub mod record;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod simulate;
 mod templates;
 pub mod tree;
 pub mod verb;

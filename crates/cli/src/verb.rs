@@ -16,6 +16,7 @@ mod replay;
 pub mod restart;
 pub mod retry;
 pub mod set_image;
+mod simulate;
 mod status;
 mod terminate;
 pub mod undo;
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Verify(verb) => verify::run(verb, paint).await,
         Verb::Compare(arguments) => compare::run(&cli.connection, arguments, paint).await,
         Verb::Plan(arguments) => plan::run(&cli.connection, arguments, paint).await,
+        Verb::Simulate(arguments) => simulate::run(arguments, paint),
         Verb::Replay(arguments) => replay::run(&cli.connection, arguments, paint).await,
         Verb::Version(arguments) => version::run(arguments),
         Verb::Completion { shell } => completion(*shell),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::service::{Change, HEAVY, MODERATE, NONE, Noise, UNCHANGED};
+use serin_analysis::simulation::service::{Change, HEAVY, MODERATE, NONE, Noise, Service, UNCHANGED, ladder};
 
 pub(crate) const LOOKS: usize = 30;
 
@@ -73,6 +73,21 @@ pub(crate) struct Cell {
     pub(crate) promote: Option<RangeInclusive<f64>>,
     /// Belongs to the short form.
     pub(crate) short: bool,
+}
+
+/// Length of a window.
+pub(crate) const SECONDS: f64 = 60.0;
+
+impl Cell {
+    pub(crate) fn service(&self) -> Service {
+        Service {
+            rps: self.rps,
+            rate: self.rate,
+            noise: self.noise,
+            ladder: ladder(self.coarse),
+            window: SECONDS,
+        }
+    }
 }
 
 fn base(name: &'static str, fault: Fault, goal: Goal) -> Cell {

@@ -13,10 +13,8 @@ use rivals::Times;
 use rollout::{Outcome, play};
 
 mod cell;
-mod dice;
 mod rivals;
 mod rollout;
-mod service;
 
 /// Points that chance may add to a goal of so many rollouts: 1.5 standard errors, and 1.5 points with 600 rollouts.
 fn slack(goal: f64, rollouts: usize) -> f64 {

@@ -6,7 +6,7 @@ use serin_analysis::judge::mann_whitney::{Alternative, Continuity};
 use serin_analysis::judge::tally::Tally;
 use serin_analysis::judge::two_by_two::TwoByTwo;
 
-use crate::service::{Pod, buckets, errors};
+use serin_analysis::simulation::service::{Pod, buckets, errors};
 
 /// When each rival aborted, in looks from 0.
 #[derive(Clone, Copy, Default)]

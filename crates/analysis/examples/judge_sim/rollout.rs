@@ -2,19 +2,19 @@
 
 use serin_analysis::judge::combine::join;
 use serin_analysis::judge::dispersion::{Dispersion, measure, measure_means};
-use serin_analysis::judge::error_rate::{self, Arm, Look, Settings, Verdict};
+use serin_analysis::judge::error_rate::{self, Look, Settings, Verdict};
 use serin_analysis::judge::histogram::Histogram;
 use serin_analysis::judge::latency::{self, Baseline, ShiftOf, Tail};
 use serin_analysis::judge::placement::placement_cells;
 use serin_analysis::judge::tail::bound;
 use serin_analysis::judge::tally::Tally;
 use serin_analysis::judge::{location, proportion};
+use serin_analysis::simulation::errors::{HISTORY, known, window};
+use serin_analysis::simulation::service::{Fleet, PODS, Pod, UNCHANGED, buckets};
 
-use crate::cell::{Cell, LOOKS};
+use crate::cell::{Cell, LOOKS, SECONDS};
 use crate::rivals::{Rivals, Times};
-use crate::service::{Fleet, Pod, UNCHANGED, buckets, errors, ladder};
 
-const HISTORY: usize = 40;
 /// Error rate, shift, p95 and p99.
 const QUESTIONS: u32 = 4;
 
@@ -37,10 +37,11 @@ struct Known {
 const QUANTILES: [f64; 2] = [0.95, 0.99];
 
 pub(crate) fn play(cell: &Cell, seed: u64) -> Outcome {
-    let mut fleet = Fleet::new(cell, seed);
-    let even = 1.0 / crate::service::PODS as f64;
+    let service = cell.service();
+    let mut fleet = Fleet::new(&service, seed);
+    let even = 1.0 / PODS as f64;
     let history: Vec<Vec<Pod>> = (0..HISTORY).map(|_| fleet.window(UNCHANGED, even)).collect();
-    let known = Known::of(&history, &ladder(cell.coarse));
+    let known = Known::of(&history, &service.ladder);
     let mut judge = Judge::default();
     let mut rivals = Rivals::of(&known.history);
     let (mut serin, mut promoted) = (None, false);
@@ -51,7 +52,7 @@ pub(crate) fn play(cell: &Cell, seed: u64) -> Outcome {
         if look < cell.fault.warmup() {
             continue;
         }
-        let (failed, passed) = judge.look(&known, &ladder(cell.coarse), look, canary, stable);
+        let (failed, passed) = judge.look(&known, &service.ladder, look, canary, stable);
         serin = serin.or(failed.then_some(look));
         promoted = passed && serin.is_none();
     }
@@ -67,8 +68,6 @@ impl Known {
         }
         let all = Histogram::new(ladder.to_vec(), counts).expect("a simulated ladder is one");
         let bounds = QUANTILES.map(|q| bound(&all, q).expect("the ladder reaches the quantiles"));
-        let rates: Vec<Vec<Tally>> =
-            history.iter().map(|pods| pods.iter().map(|pod| pod.errors).collect()).collect();
         let ranks: Vec<_> = history
             .iter()
             .filter_map(|pods| {
@@ -82,18 +81,10 @@ impl Known {
             };
             history.iter().map(|pods| pods.iter().map(pod).collect()).collect()
         };
-        let total = history.iter().map(|pods| errors(pods)).fold(Tally::default(), |mut all, window| {
-            all += window;
-            all
-        });
-        let usual = Settings {
-            metrics: QUESTIONS,
-            history: Some(Arm { requests: total.trials, errors: total.events, pods: 0 }),
-            ..Settings::default()
-        };
-        let slower = Settings { limit: 0.15, history: None, ..usual };
+        let errors = known(history, Settings { metrics: QUESTIONS, ..Settings::default() });
+        let slower = Settings { limit: 0.15, history: None, ..errors };
         let settings = [
-            with(usual, measure(&rates)),
+            errors,
             with(slower, measure_means(&ranks)),
             with(slower, measure(&tails(bounds[0]))),
             with(slower, measure(&tails(bounds[1]))),
@@ -124,15 +115,10 @@ impl Judge {
         canary: &[Pod],
         stable: &[Pod],
     ) -> (bool, bool) {
-        let start = look as i64 * 60;
-        let arm = |pods: &[Pod]| {
-            let all = errors(pods);
-            Arm { requests: all.trials, errors: all.events, pods: pods.len() as u32 }
-        };
-        let window = error_rate::Window { start, end: start + 60, canary: arm(canary), stable: arm(stable) };
+        let window = window(look as f64, SECONDS, (canary, stable));
         let times = latency::Window {
-            start,
-            end: start + 60,
+            start: window.start,
+            end: window.end,
             bounds: ladder.to_vec(),
             canary: buckets(canary),
             stable: buckets(stable),

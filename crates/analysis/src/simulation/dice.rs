@@ -1,10 +1,11 @@
 //! Throws reproducible dice: the same seed gives the same rollouts everywhere.
 
 /// xoshiro256++ seeded by splitmix64: reproducible everywhere, no dependency.
-pub(crate) struct Dice([u64; 4]);
+pub struct Dice([u64; 4]);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Dice that depend on the seed alone.
+    pub fn new(seed: u64) -> Self {
         let mut state = seed;
         Self(std::array::from_fn(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -14,7 +15,7 @@ impl Dice {
         }))
     }
 
-    fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         let [a, b, c, d] = self.0;
         let drawn = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
         let (c, d) = (c ^ a, d ^ b);
@@ -23,16 +24,17 @@ impl Dice {
     }
 
     /// In `(0, 1]`.
-    pub(crate) fn uniform(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    pub fn uniform(&mut self) -> f64 {
+        ((self.draw() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
-    pub(crate) fn normal(&mut self) -> f64 {
+    /// Of mean 0 and variance 1.
+    pub fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Exact below 50, a rounded normal above.
-    pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
+    pub fn poisson(&mut self, mean: f64) -> f64 {
         if mean >= 50.0 {
             return (mean + mean.sqrt() * self.normal()).round().max(0.0);
         }
@@ -45,7 +47,7 @@ impl Dice {
     }
 
     /// Exact, by the gaps between successes.
-    pub(crate) fn binomial(&mut self, trials: f64, p: f64) -> f64 {
+    pub fn binomial(&mut self, trials: f64, p: f64) -> f64 {
         if p <= 0.0 {
             return 0.0;
         }
@@ -60,7 +62,7 @@ impl Dice {
     }
 
     /// Binomial; a rounded normal where both kinds are many, exact where one is rare.
-    pub(crate) fn many(&mut self, trials: f64, p: f64) -> f64 {
+    pub fn many(&mut self, trials: f64, p: f64) -> f64 {
         let (hits, misses) = (trials * p, trials * (1.0 - p));
         if hits > 30.0 && misses > 30.0 {
             let drawn = (hits + (hits * (1.0 - p)).sqrt() * self.normal()).round();

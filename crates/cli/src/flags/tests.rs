@@ -1,0 +1,46 @@
+//! The command line is consistent, and read as people write it.
+
+use super::*;
+use clap::CommandFactory;
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn names_are_read_as_kubectl_users_write_them() {
+    for (words, expected) in [
+        (vec!["shop"], Ok(vec!["shop"])),
+        (vec!["rollout", "shop"], Ok(vec!["shop"])),
+        (vec!["ro", "shop", "cart"], Ok(vec!["shop", "cart"])),
+        (vec!["rollout/shop", "cart"], Ok(vec!["shop", "cart"])),
+        (vec!["rollout"], Ok(vec!["rollout"])),
+        (
+            vec!["deployment/shop"],
+            Err("\"deployment\" is no kind that this command knows; write rollout/NAME or NAME".to_owned()),
+        ),
+    ] {
+        let names = Names { names: words.iter().map(|word| (*word).to_owned()).collect() };
+        assert_eq!(names.plain(), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn flags_may_stand_before_and_behind_the_verb() {
+    for line in ["serin -n web status shop --watch=false", "serin status --watch=false shop --namespace web"]
+    {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(cli.connection.namespace.as_deref(), Some("web"));
+        let Verb::Status(arguments) = cli.verb else { panic!("{line}") };
+        assert_eq!((arguments.names.one(), arguments.watch), (Ok("shop"), false));
+    }
+    let Verb::Status(arguments) =
+        Cli::try_parse_from("serin status shop -w --timeout 5m".split(' ')).unwrap().verb
+    else {
+        panic!()
+    };
+    assert_eq!((arguments.watch, arguments.timeout), (true, Duration::from_secs(300)));
+    assert!(Cli::try_parse_from("serin promote shop --full -c".split(' ')).is_err());
+    assert!(Cli::try_parse_from("serin restart shop --in soon".split(' ')).is_err());
+}
