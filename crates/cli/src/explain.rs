@@ -1,6 +1,7 @@
 //! Says why a Rollout is where it is: what it waits for, on which evidence, what comes next, and what a person can do.
 
 mod action;
+mod course;
 mod evidence;
 mod fact;
 mod next;
@@ -75,6 +76,8 @@ struct MetricEvidence {
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<(f64, f64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    course: Option<course::Course>,
     lines: Vec<String>,
 }
 

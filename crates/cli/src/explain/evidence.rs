@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use serin_api::{AnalysisPhase, AnalysisRun, MetricResult};
 use serin_view::pod;
 
+use super::course::Course;
 use super::situation::current_runs;
 use super::{Evidence, MetricEvidence};
 use crate::moment::{clock, span};
@@ -51,6 +52,7 @@ fn metric(seen: &Observed, run: &AnalysisRun, result: &MetricResult) -> MetricEv
     MetricEvidence {
         state: state(run, result),
         against: last.and_then(|measurement| run::evidence(&measurement.message)),
+        course: Course::of(&result.measurements),
         lines: lines.collect(),
     }
 }

@@ -98,6 +98,7 @@ fn evidence(run: &Evidence, paint: Paint) -> Vec<String> {
                 "    evidence against the canary {have} of {needed} that an abort needs  {bar}"
             ));
         }
+        lines.extend(metric.course.iter().map(|course| format!("    {}", course.line())));
         lines.extend(metric.lines.iter().map(|line| format!("    {line}")));
     }
     lines

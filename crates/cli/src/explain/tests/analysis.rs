@@ -13,6 +13,8 @@ fn a_running_comparison_shows_its_evidence() {
         "status": {"metricResults": [{
             "name": "error-rate", "phase": "Running", "count": 2, "successful": 2,
             "measurements": [
+                {"phase": "Successful", "message": "evidence 0.8 of 80 needed",
+                 "finishedAt": "2026-11-24T14:08:30Z"},
                 {"phase": "Successful", "message": reasons,
                  "startedAt": "2026-11-24T14:09:00Z", "finishedAt": "2026-11-24T14:09:30Z"},
             ],
@@ -40,6 +42,8 @@ Evidence
   AnalysisRun shop-bbb-3-2 (step 3), Running for 3m
     error-rate: Running, 2 of 10 measurements, 2 successful
       evidence against the canary 9 of 80 that an abort needs  ██████████░░░░░░░░░░
+      ▁▄  evidence of the last 2 windows, from 1 to the bar of 80 in logarithms (█ has reached it)
+      14:08:30 UTC  evidence 0.8 of 80 needed
       14:09:30 UTC  error-rate canary 0.90 % (16/1790) stable 0.51 % (82/16110) limit +0.5pp | window 14:08-14:09 breach 0/3 | evidence 9 of 80 needed
 
 Next
