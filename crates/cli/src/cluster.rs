@@ -1,22 +1,45 @@
 //! Performs requests to the cluster that kubeconfig and flags name, and says where that is when they fail.
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::core::{DeserializeGuard, Selector};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
-use serin_api::{AnalysisRun, Rollout, label};
+use serin_api::{Experiment, Rollout};
 use serin_view::change::{Body, Change, Target};
 
 use crate::connection;
 use crate::failure::{Attempt, Failure, Place, kinds_unknown, of_client, similar};
 use crate::flags::Connection;
 use crate::invocation::Invocation;
-use crate::observed::Observed;
 
 /// Field manager of what this client writes.
 pub(crate) const MANAGER: &str = "kubectl-serin";
+
+/// A kind of object that verbs are about.
+pub(crate) trait Kind:
+    kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + DeserializeOwned
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
+{
+    /// The word for one.
+    const SINGULAR: &'static str;
+    /// The word for several.
+    const PLURAL: &'static str;
+}
+
+impl Kind for Rollout {
+    const SINGULAR: &'static str = "rollout";
+    const PLURAL: &'static str = "rollouts";
+}
+
+impl Kind for Experiment {
+    const SINGULAR: &'static str = "experiment";
+    const PLURAL: &'static str = "experiments";
+}
 
 /// A cluster and a namespace in it.
 pub(crate) struct Cluster {
@@ -84,7 +107,12 @@ impl Cluster {
 
     /// A Rollout for people: `rollout "shop" in namespace "web"`.
     pub(crate) fn title(&self, name: &str) -> String {
-        format!("rollout \"{name}\" in namespace \"{}\"", self.namespace)
+        self.title_of::<Rollout>(name)
+    }
+
+    /// A Rollout or an Experiment for people.
+    pub(crate) fn title_of<K: Kind>(&self, name: &str) -> String {
+        format!("{} \"{name}\" in namespace \"{}\"", K::SINGULAR, self.namespace)
     }
 
     /// Translates an error about a Rollout.
@@ -97,25 +125,33 @@ impl Cluster {
     /// # Errors
     /// When it is not there the failure lists similar names, and other namespaces that have it.
     pub(crate) async fn rollout(&self, name: &str) -> Result<Rollout, Failure> {
-        match self.api::<Rollout>().get(name).await {
-            Ok(rollout) => Ok(rollout),
+        self.named(name).await
+    }
+
+    /// One Rollout or Experiment.
+    ///
+    /// # Errors
+    /// When it is not there the failure lists similar names, and other namespaces that have it.
+    pub(crate) async fn named<K: Kind>(&self, name: &str) -> Result<K, Failure> {
+        match self.api::<K>().get(name).await {
+            Ok(object) => Ok(object),
             Err(kube::Error::Api(status)) if status.is_not_found() && !kinds_unknown(&status) => {
-                Err(self.not_found(name).await)
+                Err(self.not_found::<K>(name).await)
             }
-            Err(error) => Err(self.failure("read", &self.title(name), &error)),
+            Err(error) => Err(self.failure("read", &self.title_of::<K>(name), &error)),
         }
     }
 
-    async fn not_found(&self, name: &str) -> Failure {
-        let missing = format!("{} does not exist", self.title(name));
-        let here = self.api::<DeserializeGuard<Rollout>>().list(&ListParams::default()).await;
+    async fn not_found<K: Kind>(&self, name: &str) -> Failure {
+        let missing = format!("{} does not exist", self.title_of::<K>(name));
+        let here = self.api::<DeserializeGuard<K>>().list(&ListParams::default()).await;
         let here: Vec<_> =
             here.map(|list| list.items.iter().map(ResourceExt::name_any).collect()).unwrap_or_default();
         let near = similar(name, here.iter().map(String::as_str));
         if !near.is_empty() {
             return Failure::new(format!("{missing}; there is {}", near.join(", ")));
         }
-        let all: Api<DeserializeGuard<Rollout>> = Api::all(self.client.clone());
+        let all: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
         let elsewhere = all.list(&ListParams::default().fields(&format!("metadata.name={name}"))).await;
         let elsewhere: Vec<_> =
             elsewhere.into_iter().flatten().filter_map(|found| found.namespace()).collect();
@@ -128,62 +164,20 @@ impl Cluster {
         })
     }
 
-    /// All Rollouts of the namespace, or of the cluster. One that cannot be read becomes a note.
+    /// All Rollouts, or all Experiments, of the namespace or of the cluster. One that cannot be read becomes a note.
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub(crate) async fn rollouts(&self, everywhere: bool) -> Result<(Vec<Rollout>, Vec<String>), Failure> {
+    pub(crate) async fn list<K: Kind>(&self, everywhere: bool) -> Result<(Vec<K>, Vec<String>), Failure> {
+        let plural = K::PLURAL;
         let (api, object) = if everywhere {
-            (Api::all(self.client.clone()), "rollouts of all namespaces".to_owned())
+            (Api::all(self.client.clone()), format!("{plural} of all namespaces"))
         } else {
-            (self.api::<DeserializeGuard<Rollout>>(), format!("rollouts in namespace \"{}\"", self.namespace))
+            (self.api::<DeserializeGuard<K>>(), format!("{plural} in namespace \"{}\"", self.namespace))
         };
         let list =
             api.list(&ListParams::default()).await.map_err(|error| self.failure("list", &object, &error))?;
         Ok(readable(list.items))
-    }
-
-    /// One Rollout with its parts. Parts that cannot be read become notes.
-    ///
-    /// # Errors
-    /// When the Rollout cannot be read.
-    pub(crate) async fn observe(&self, name: &str) -> Result<Observed, Failure> {
-        let rollout = self.rollout(name).await?;
-        let of_rollout = selector(&rollout);
-        let mut notes = Vec::new();
-        let replica_sets = self.parts::<ReplicaSet>(&of_rollout, "ReplicaSets", &mut notes).await;
-        let pods = self.parts::<Pod>(&of_rollout, "pods", &mut notes).await;
-        let runs = self
-            .parts::<DeserializeGuard<AnalysisRun>>(label::POD_TEMPLATE_HASH, "AnalysisRuns", &mut notes)
-            .await;
-        let (runs, unreadable) = readable(runs);
-        notes.extend(unreadable);
-        let now = jiff::Timestamp::now();
-        Ok(Observed { rollout, replica_sets, pods, runs, notes, now }.keep_owned())
-    }
-
-    async fn parts<K>(&self, labels: &str, plural: &str, notes: &mut Vec<String>) -> Vec<K>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-        K::DynamicType: Default,
-    {
-        match self.api::<K>().list(&ListParams::default().labels(labels)).await {
-            Ok(list) => list.items,
-            Err(error) => {
-                notes.push(self.missing_parts(plural, &error));
-                Vec::new()
-            }
-        }
-    }
-
-    /// The note about parts that cannot be read.
-    pub(crate) fn missing_parts(&self, plural: &str, error: &kube::Error) -> String {
-        let failure = self.failure("list", plural, error);
-        let attempt = format!("cannot list {plural}: ");
-        format!("{plural} are not shown: {}", failure.message.trim_start_matches(&attempt))
     }
 
     /// Sends one patch.
@@ -219,17 +213,6 @@ impl Cluster {
 /// A `test` of a JSON patch that did not hold; the API server has no reason of its own for it.
 fn is_failed_test(status: &kube::core::Status) -> bool {
     status.is_invalid() && status.details.as_ref().is_none_or(|details| details.causes.is_empty())
-}
-
-/// Selector of the ReplicaSets and pods of a Rollout; they carry the hash whatever the selector is.
-pub(crate) fn selector(rollout: &Rollout) -> String {
-    let own = rollout.spec.selector.clone().unwrap_or_default();
-    let own = Selector::try_from(own).map(|selector| selector.to_string()).unwrap_or_default();
-    if own.is_empty() {
-        label::POD_TEMPLATE_HASH.to_owned()
-    } else {
-        format!("{own},{}", label::POD_TEMPLATE_HASH)
-    }
 }
 
 /// Separates objects that can be read from notes about those that cannot: one malformed object hides no other.

@@ -11,6 +11,8 @@ mod adopt;
 mod compare;
 mod create;
 mod drill;
+mod get;
+mod names;
 mod plan;
 mod replay;
 mod simulate;
@@ -20,6 +22,8 @@ pub use adopt::AdoptArguments;
 pub use compare::CompareArguments;
 pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb, Terminated};
 pub use drill::DrillArguments;
+pub use get::{GetArguments, ListArguments};
+pub use names::{Names, plain_name};
 pub use plan::PlanArguments;
 pub use replay::ReplayArguments;
 pub use simulate::{NoiseLevel, SimulateArguments};
@@ -66,9 +70,10 @@ pub struct Connection {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show one Rollout with everything that belongs to it; without a name a list of all.
+    /// Show one Rollout or Experiment with everything that belongs to it; without a name a list of all.
+    #[command(after_help = get::EXAMPLES)]
     Get(GetArguments),
-    /// Show the Rollouts of a namespace, one a line.
+    /// Show the Rollouts or the Experiments of a namespace, one a line.
     #[command(alias = "ls")]
     List(ListArguments),
     /// Print the phase of a Rollout until it is Healthy or Degraded; for pipelines.
@@ -136,48 +141,6 @@ pub enum Verb {
 pub enum Format {
     /// For machines.
     Json,
-}
-
-/// Rollouts by name.
-#[derive(Args, Debug)]
-pub struct Names {
-    /// Names, also as rollout/NAME or rollout NAME.
-    #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
-}
-
-/// Arguments of `get`.
-#[derive(Args, Debug)]
-pub struct GetArguments {
-    /// The Rollout: NAME, rollout NAME or rollout/NAME. Only `rollouts`: a list.
-    #[command(flatten)]
-    pub names: Names,
-    /// List those of all namespaces.
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    /// Draw it again whenever something changes.
-    #[arg(short, long)]
-    pub watch: bool,
-    /// End watching after this many seconds; 0: never.
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-    pub timeout_seconds: u64,
-    /// Format; default: text.
-    #[arg(short, long)]
-    pub output: Option<Format>,
-}
-
-/// Arguments of `list`.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// What to list: rollouts.
-    #[arg(value_parser = ["rollouts", "rollout", "ro"], default_value = "rollouts", hide_possible_values = true)]
-    pub what: String,
-    /// Of all namespaces.
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    /// Format; default: text.
-    #[arg(short, long)]
-    pub output: Option<Format>,
 }
 
 /// Arguments of `status`.
@@ -284,54 +247,6 @@ pub struct VersionArguments {
     /// Format; default: text.
     #[arg(short, long)]
     pub output: Option<Format>,
-}
-
-impl Names {
-    /// The names without the words for their kind, which people write as kubectl wants them.
-    ///
-    /// # Errors
-    /// Another kind.
-    pub fn plain(&self) -> Result<Vec<&str>, String> {
-        let words = match self.names.as_slice() {
-            [kind, rest @ ..] if is_kind(kind) && !rest.is_empty() => rest,
-            words => words,
-        };
-        words.iter().map(|word| plain_name(word)).collect()
-    }
-
-    /// Only a kind is given: all of it is meant.
-    pub fn all(&self) -> bool {
-        matches!(self.names.as_slice(), [kind] if is_kind(kind))
-    }
-
-    /// The one name.
-    ///
-    /// # Errors
-    /// More than one name, or another kind.
-    pub fn one(&self) -> Result<&str, String> {
-        match self.plain()?.as_slice() {
-            [name] => Ok(name),
-            names => Err(format!("one rollout at a time, not {}: {}", names.len(), names.join(", "))),
-        }
-    }
-}
-
-fn is_kind(word: &str) -> bool {
-    matches!(word, "rollout" | "rollouts" | "ro" | "rollout.argoproj.io" | "rollouts.argoproj.io")
-}
-
-/// A name without `rollout/` before it.
-///
-/// # Errors
-/// Another kind.
-pub fn plain_name(word: &str) -> Result<&str, String> {
-    match word.split_once('/') {
-        None => Ok(word),
-        Some((kind, name)) if is_kind(kind) => Ok(name),
-        Some((kind, _)) => {
-            Err(format!("\"{kind}\" is no kind that this command knows; write rollout/NAME or NAME"))
-        }
-    }
 }
 
 fn said(text: &str) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! kubectl serin: see, promote, abort and explain rollouts.
 //!
 //! What is said and what is decided are pure functions of the objects seen ([`tree`], [`explain`], [`verb`]); only
-//! `cluster`, `watching`, `perform`, `asking`, `measured` and `print` touch the world.
+//! `cluster`, `observe`, `watching`, `perform`, `asking`, `measured` and `print` touch the world.
 
 pub mod adopt;
 mod asking;
@@ -19,6 +19,7 @@ pub mod invocation;
 pub mod lint;
 mod measured;
 pub mod moment;
+mod observe;
 pub mod observed;
 pub mod paint;
 mod perform;

@@ -1,7 +1,10 @@
-//! Says what a Rollout consists of: the picture behind `get rollout`, as text and as JSON.
+//! Says what a Rollout or an Experiment consists of: the picture behind `get`, as text and as JSON.
 
+mod experiment;
+mod experiment_text;
 mod text;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -16,7 +19,10 @@ use crate::moment::{age, seconds_between, span};
 use crate::observed::{Observed, Revision};
 use crate::run::{self, Counts};
 
+pub use experiment::{ExperimentTree, experiment_tree};
+pub use experiment_text::experiment_text;
 pub use text::text;
+pub(crate) use text::word;
 
 /// A Rollout with everything that belongs to it.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +73,8 @@ struct Replicas {
 struct Branch {
     revision: Option<i64>,
     replica_sets: Vec<Set>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    experiments: Vec<ExperimentTree>,
     analysis_runs: Vec<Run>,
 }
 
@@ -146,21 +154,28 @@ pub fn strategy(rollout: &Rollout) -> &'static str {
 fn branch(seen: &Observed, revision: &Revision<'_>) -> Branch {
     Branch {
         revision: revision.number,
-        replica_sets: revision.sets.iter().map(|set| set_view(seen, set)).collect(),
-        analysis_runs: revision.runs.iter().map(|run| run_view(seen, run)).collect(),
+        replica_sets: revision.sets.iter().map(|set| set_of_rollout(seen, set)).collect(),
+        experiments: revision.experiments.iter().map(|seen| experiment_tree(seen)).collect(),
+        analysis_runs: revision.runs.iter().map(|run| run_view(run, run::role(run), seen.now)).collect(),
     }
 }
 
-fn set_view(seen: &Observed, set: &ReplicaSet) -> Set {
+fn set_of_rollout(seen: &Observed, set: &ReplicaSet) -> Set {
+    let roles = hash_of(set).map(|hash| roles(&seen.rollout, hash)).unwrap_or_default();
+    Set { roles, ..set_view(set, seen.pods_of(set), seen.now) }
+}
+
+/// A ReplicaSet without roles.
+fn set_view<'o>(set: &ReplicaSet, pods: impl Iterator<Item = &'o Pod>, now: Timestamp) -> Set {
     Set {
         name: set.name_any(),
         status: set_status(set),
-        age: age(set.metadata.creation_timestamp.as_ref(), seen.now),
-        roles: hash_of(set).map(|hash| roles(&seen.rollout, hash)).unwrap_or_default(),
-        scale_down: scale_down(seen, set),
+        age: age(set.metadata.creation_timestamp.as_ref(), now),
+        roles: Vec::new(),
+        scale_down: scale_down(set, now),
         desired: desired(set),
         available: set.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0),
-        pods: seen.pods_of(set).map(|pod| leaf(seen, pod)).collect(),
+        pods: pods.map(|pod| leaf(pod, now)).collect(),
     }
 }
 
@@ -207,35 +222,35 @@ fn roles(rollout: &Rollout, hash: &str) -> Vec<&'static str> {
     }
 }
 
-fn scale_down(seen: &Observed, set: &ReplicaSet) -> Option<String> {
+fn scale_down(set: &ReplicaSet, now: Timestamp) -> Option<String> {
     let deadline = set.annotations().get(label::SCALE_DOWN_DEADLINE).filter(|_| desired(set) > 0)?;
-    let deadline = deadline.parse::<jiff::Timestamp>().ok()?;
-    Some(match seconds_between(seen.now, deadline) {
+    let deadline = deadline.parse::<Timestamp>().ok()?;
+    Some(match seconds_between(now, deadline) {
         left if left > 0 => format!("scaled down in {}", span(left)),
         _ => "scale-down is due".to_owned(),
     })
 }
 
-fn leaf(seen: &Observed, pod: &Pod) -> Leaf {
+fn leaf(pod: &Pod, now: Timestamp) -> Leaf {
     let (ready, containers) = pod::readiness(pod);
     Leaf {
         name: pod.name_any(),
         status: pod::word(pod),
-        age: age(pod.metadata.creation_timestamp.as_ref(), seen.now),
+        age: age(pod.metadata.creation_timestamp.as_ref(), now),
         ready,
         containers,
         restarts: pod::restarts(pod),
     }
 }
 
-fn run_view(seen: &Observed, run: &AnalysisRun) -> Run {
+fn run_view(run: &AnalysisRun, role: String, now: Timestamp) -> Run {
     let phase = run::phase(run);
     Run {
         name: run.name_any(),
-        role: run::role(run),
+        role,
         phase,
         message: run.status.as_ref().map(|status| status.message.clone()).unwrap_or_default(),
-        age: age(run.metadata.creation_timestamp.as_ref(), seen.now),
+        age: age(run.metadata.creation_timestamp.as_ref(), now),
         counts: run::counts(run),
         lines: if phase == AnalysisPhase::Successful { Vec::new() } else { run::last_lines(run) },
     }

@@ -9,6 +9,7 @@ mod explain;
 mod get;
 mod lint;
 mod list;
+mod list_experiments;
 pub mod pause;
 mod plan;
 pub mod promote;

@@ -1,4 +1,4 @@
-//! Performs the watches of one Rollout and its parts, and says when the picture has changed.
+//! Performs the watches of one Rollout or Experiment and its parts, and says when the picture has changed.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -13,44 +13,102 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use serde::de::DeserializeOwned;
-use serin_api::{AnalysisRun, Rollout, label};
+use serin_api::{AnalysisRun, Experiment, Rollout, label};
 
-use crate::cluster::{Cluster, readable, selector};
+use crate::cluster::{Cluster, Kind, readable};
 use crate::failure::root;
-use crate::observed::Observed;
+use crate::observe::Scope;
+use crate::observed::{Observed, ObservedExperiment, Parts};
 
-/// One of the four watches; the Rollout itself comes first.
-const PLURALS: [&str; 4] = ["rollouts", "ReplicaSets", "pods", "AnalysisRuns"];
+/// The watches of the parts; that of the object itself comes before them.
+const PARTS: [&str; 4] = ["ReplicaSets", "pods", "AnalysisRuns", "Experiments"];
 
 type Happening = (usize, Result<bool, watcher::Error>);
 
+/// What can be watched with its parts.
+pub(crate) trait Whole: Kind {
+    /// It with its parts.
+    type Picture;
+    /// Experiments are parts of it.
+    const HAS_EXPERIMENTS: bool;
+    /// Gives it its parts.
+    fn with(self, parts: Parts) -> Self::Picture;
+    /// Where its parts are found, after what is seen.
+    fn scope(picture: &Self::Picture) -> Scope;
+}
+
+impl Whole for Rollout {
+    type Picture = Observed;
+    const HAS_EXPERIMENTS: bool = true;
+
+    fn with(self, parts: Parts) -> Observed {
+        Observed::of(self, parts)
+    }
+
+    fn scope(picture: &Observed) -> Scope {
+        Scope::of_rollout(&picture.rollout, !picture.experiments.is_empty())
+    }
+}
+
+impl Whole for Experiment {
+    type Picture = ObservedExperiment;
+    const HAS_EXPERIMENTS: bool = false;
+
+    fn with(self, parts: Parts) -> ObservedExperiment {
+        let seen = ObservedExperiment::of(self, &parts);
+        ObservedExperiment { notes: parts.notes, ..seen }
+    }
+
+    fn scope(_: &ObservedExperiment) -> Scope {
+        Scope::of_experiment()
+    }
+}
+
 /// The watches, with what they have seen.
-pub(crate) struct Watching<'c> {
+pub(crate) struct Watching<'c, K: Whole> {
     cluster: &'c Cluster,
     name: String,
-    rollouts: Store<Rollout>,
+    /// Where parts are looked for.
+    pub(crate) scope: Scope,
+    wholes: Store<K>,
     replica_sets: Store<ReplicaSet>,
     pods: Store<Pod>,
     runs: Store<DeserializeGuard<AnalysisRun>>,
+    experiments: Option<Store<DeserializeGuard<Experiment>>>,
     events: SelectAll<BoxStream<'static, Happening>>,
-    listed: [bool; 4],
-    notes: [Option<String>; 4],
+    listed: [bool; 5],
+    notes: [Option<String>; 5],
 }
 
-impl<'c> Watching<'c> {
-    /// Starts to watch; `rollout` tells which labels its parts have.
-    pub(crate) fn begin(cluster: &'c Cluster, rollout: &Rollout) -> Self {
-        let name = rollout.metadata.name.clone().unwrap_or_default();
-        let labels = watch::Config::default().labels(&selector(rollout));
-        let runs = watch::Config::default().labels(label::POD_TEMPLATE_HASH);
+impl<'c, K: Whole> Watching<'c, K> {
+    /// Starts to watch the object of this name, and its parts in a scope.
+    pub(crate) fn begin(cluster: &'c Cluster, name: &str, scope: Scope) -> Self {
+        let labels = watch::Config::default().labels(&scope.pods);
         let own = watch::Config::default().fields(&format!("metadata.name={name}"));
-        let (rollouts, first) = mirror(cluster, 0, own);
+        let (wholes, first) = mirror(cluster, 0, own);
         let (replica_sets, second) = mirror(cluster, 1, labels.clone());
         let (pods, third) = mirror(cluster, 2, labels);
-        let (runs, fourth) = mirror(cluster, 3, runs);
-        let events = select_all([first, second, third, fourth]);
-        let (listed, notes) = ([false; 4], [const { None }; 4]);
-        Self { cluster, name, rollouts, replica_sets, pods, runs, events, listed, notes }
+        let (runs, fourth) = mirror(cluster, 3, watch::Config::default().labels(&scope.runs));
+        let mut events = vec![first, second, third, fourth];
+        let experiments = K::HAS_EXPERIMENTS.then(|| {
+            let (store, fifth) =
+                mirror(cluster, 4, watch::Config::default().labels(label::POD_TEMPLATE_HASH));
+            events.push(fifth);
+            store
+        });
+        Self {
+            cluster,
+            name: name.to_owned(),
+            scope,
+            wholes,
+            replica_sets,
+            pods,
+            runs,
+            experiments,
+            events: select_all(events),
+            listed: [false, false, false, false, !K::HAS_EXPERIMENTS],
+            notes: [const { None }; 5],
+        }
     }
 
     /// Waits for the next change.
@@ -83,43 +141,46 @@ impl<'c> Watching<'c> {
     fn note(&self, index: usize, error: &watcher::Error) -> String {
         match error {
             watcher::Error::InitialListFailed(error) if index > 0 => {
-                self.cluster.missing_parts(PLURALS[index], error)
+                self.cluster.missing_parts(PARTS[index - 1], error)
             }
-            error => format!("the watch of {} broke off ({}); trying again", PLURALS[index], root(error)),
+            error => {
+                let plural = if index == 0 { K::PLURAL } else { PARTS[index - 1] };
+                format!("the watch of {plural} broke off ({}); trying again", root(error))
+            }
         }
     }
 
     /// What is seen now; `None` before everything is listed once.
-    pub(crate) fn seen(&self) -> Option<Seen> {
+    pub(crate) fn seen(&self) -> Option<Seen<K::Picture>> {
         if self.listed.contains(&false) {
             return None;
         }
-        let rollouts = self.rollouts.state();
-        let Some(rollout) =
-            rollouts.iter().find(|rollout| rollout.metadata.name.as_deref() == Some(&self.name))
-        else {
+        let wholes = self.wholes.state();
+        let Some(whole) = wholes.iter().find(|whole| whole.meta().name.as_deref() == Some(&self.name)) else {
             return Some(Seen::Gone);
         };
-        let runs = self.runs.state().iter().map(|run| (**run).clone()).collect();
-        let (runs, mut notes) = readable(runs);
+        let (runs, mut notes) = readable(cloned(&self.runs));
+        let experiments = self.experiments.as_ref().map(cloned).unwrap_or_default();
+        let (experiments, unreadable) = readable(experiments);
+        notes.extend(unreadable);
         notes.extend(self.notes.iter().flatten().cloned());
-        let seen = Observed {
-            rollout: (**rollout).clone(),
+        let parts = Parts {
             replica_sets: cloned(&self.replica_sets),
             pods: cloned(&self.pods),
             runs,
+            experiments,
             notes,
             now: jiff::Timestamp::now(),
         };
-        Some(Seen::There(Box::new(seen.keep_owned())))
+        Some(Seen::There(Box::new((**whole).clone().with(parts))))
     }
 }
 
 /// What a complete watch shows.
-pub(crate) enum Seen {
-    /// The Rollout with its parts.
-    There(Box<Observed>),
-    /// The Rollout was deleted.
+pub(crate) enum Seen<P> {
+    /// The object with its parts.
+    There(Box<P>),
+    /// The object was deleted.
     Gone,
 }
 

@@ -9,24 +9,6 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
-fn names_are_read_as_kubectl_users_write_them() {
-    for (words, expected) in [
-        (vec!["shop"], Ok(vec!["shop"])),
-        (vec!["rollout", "shop"], Ok(vec!["shop"])),
-        (vec!["ro", "shop", "cart"], Ok(vec!["shop", "cart"])),
-        (vec!["rollout/shop", "cart"], Ok(vec!["shop", "cart"])),
-        (vec!["rollout"], Ok(vec!["rollout"])),
-        (
-            vec!["deployment/shop"],
-            Err("\"deployment\" is no kind that this command knows; write rollout/NAME or NAME".to_owned()),
-        ),
-    ] {
-        let names = Names { names: words.iter().map(|word| (*word).to_owned()).collect() };
-        assert_eq!(names.plain(), expected, "{words:?}");
-    }
-}
-
-#[test]
 fn flags_may_stand_before_and_behind_the_verb() {
     for line in ["serin -n web status shop --watch=false", "serin status --watch=false shop --namespace web"]
     {

@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::observed::{ObservedExperiment, Parts};
 use crate::paint::Paint;
-use crate::sample::{observed, pod, replica_set, rollout, run, updating};
+use crate::sample::{experiment, now, observed, of_experiment, pod, replica_set, rollout, run, updating};
 
 fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
@@ -165,4 +166,89 @@ fn as_json_the_tree_has_the_names_of_the_api() {
         json["revisions"][0]["replicaSets"][0]["pods"][0],
         json!({"name": "shop-bbb-y1", "status": "Running", "age": "4m50s", "ready": 1, "containers": 1, "restarts": 0})
     );
+}
+
+/// An Experiment with one ReplicaSet, its pod, a run, and what belongs to others.
+fn trial(change: serde_json::Value) -> ObservedExperiment {
+    let parts = Parts {
+        replica_sets: vec![
+            replica_set("xxx", 0, "shop:v1", 1, of_experiment("trial-baseline")),
+            replica_set("bbb", 3, "shop:v2", 1, json!({})),
+        ],
+        pods: vec![pod("xxx", "1", json!({})), pod("bbb", "1", json!({}))],
+        runs: vec![run(of_experiment("trial-errors")), run(json!({}))],
+        now: now(),
+        ..Parts::default()
+    };
+    ObservedExperiment::of(experiment(change), &parts)
+}
+
+#[test]
+fn an_experiment_is_drawn_with_its_templates_and_runs() {
+    let gates = json!([{"waitsFor": "pods of template canary", "then": "ends as Failed at 14:15"}]);
+    let message = json!([
+        {"name": "baseline", "status": "Running", "replicas": 1, "availableReplicas": 1, "serviceName": "trial-baseline"},
+        {"name": "canary", "status": "Error", "message": "quota exceeded"},
+    ]);
+    let seen = trial(json!({"status": {"gates": gates, "message": "it waits", "templateStatuses": message}}));
+    let expected = "\
+Name:            trial
+Namespace:       web
+Status:          ◌ Running
+Message:         it waits
+Duration:        20m
+Remaining:       11m
+Waits for:       pods of template canary; ends as Failed at 14:15
+Templates:       baseline: Running, 1/1 available, service trial-baseline
+                 canary: Error, 0/2 available
+
+NAME                 KIND         STATUS     AGE    INFO
+Σ trial              Experiment   ◌ Running  10m    11m left
+├──⧉ trial-baseline  ReplicaSet   ✔ Healthy  5m     template baseline: Running
+│  └──□ shop-xxx-1   Pod          ✔ Running  4m50s  ready 1/1
+├──⧉ canary          Template     ✖ Error           no ReplicaSet
+│      quota exceeded
+└──α trial-errors    AnalysisRun  ◌ Running  3m     analysis errors, ✔ 2
+       errors: 0.004 (successful when result[0] < 0.01)
+";
+    assert_eq!(lines(&experiment_text(&experiment_tree(&seen), Paint::PLAIN)), lines(expected));
+    let json = serde_json::to_value(experiment_tree(&seen)).unwrap();
+    assert_eq!(json["templates"][0]["replicaSet"]["pods"][0]["name"], "shop-xxx-1");
+    assert_eq!(json["templates"][1]["replicaSet"], json!(null));
+    assert_eq!((&json["phase"], &json["remaining"]), (&json!("Running"), &json!("11m")));
+}
+
+#[test]
+fn pods_of_a_template_that_is_gone_are_shown_and_so_is_an_experiment_nobody_has_looked_at() {
+    let seen = trial(json!({"spec": {"duration": null, "templates": []}, "status": null}));
+    let drawn = experiment_text(&experiment_tree(&seen), Paint::PLAIN);
+    assert!(drawn.contains("Status:          ◌ Pending\n\nNAME "), "{drawn}");
+    assert!(drawn.contains("├──⧉ trial-baseline  ReplicaSet   ✔ Healthy  5m\n│  └──□ shop-xxx-1"), "{drawn}");
+}
+
+#[test]
+fn the_experiments_of_a_rollout_hang_below_their_revision() {
+    let mut seen = observed(
+        updating(1, json!({})),
+        vec![replica_set("aaa", 2, "shop:v1", 4, json!({})), replica_set("bbb", 3, "shop:v2", 1, json!({}))],
+        vec![],
+        vec![run(json!({}))],
+    );
+    let change = json!({"spec": {"templates": [{"name": "baseline"}]}, "status": {"message": "it waits"}});
+    seen.experiments.push(trial(change));
+    let drawn = text(&tree(&seen), Paint::PLAIN);
+    let expected = "\
+├──# revision:3
+│  ├──⧉ shop-bbb           ReplicaSet   ✔ Healthy      5m     canary
+│  ├──Σ trial              Experiment   ◌ Running      10m    11m left
+│  │  │   it waits
+│  │  ├──⧉ trial-baseline  ReplicaSet   ✔ Healthy      5m     template baseline: Running
+│  │  │  └──□ shop-xxx-1   Pod          ✔ Running      4m50s  ready 1/1
+│  │  └──α trial-errors    AnalysisRun  ◌ Running      3m     analysis errors, ✔ 2
+│  │         errors: 0.004 (successful when result[0] < 0.01)
+│  └──α shop-bbb-3-2       AnalysisRun  ◌ Running      3m     step 3, ✔ 2
+│         errors: 0.004 (successful when result[0] < 0.01)
+└──# revision:2
+";
+    assert!(drawn.contains(expected), "{drawn}");
 }

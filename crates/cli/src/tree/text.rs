@@ -2,7 +2,7 @@
 
 use serin_api::AnalysisPhase;
 
-use super::{Branch, Leaf, Run, Set, Tree};
+use super::{Branch, Leaf, Run, Set, Tree, experiment_text};
 use crate::paint::{Paint, Tone, bar, columns, of_analysis, of_phase};
 
 /// The header and the tree.
@@ -10,10 +10,13 @@ pub fn text(tree: &Tree, paint: Paint) -> String {
     let mut text = header(tree, paint);
     text.push('\n');
     text.push_str(&branches(tree, paint));
-    for note in &tree.notes {
-        text.push_str(&format!("\n{} {note}\n", paint.tone(Tone::Waiting, "note:")));
-    }
+    text.push_str(&notes(&tree.notes, paint));
     text
+}
+
+/// What could not be read, below the tree.
+pub(super) fn notes(notes: &[String], paint: Paint) -> String {
+    notes.iter().map(|note| format!("\n{} {note}\n", paint.tone(Tone::Waiting, "note:"))).collect()
 }
 
 fn header(tree: &Tree, paint: Paint) -> String {
@@ -65,19 +68,17 @@ fn actual(weight: &serin_view::step::Weight, paint: Paint) -> String {
 }
 
 /// One line of the tree with what hangs below it.
-struct Node {
-    name: String,
-    kind: &'static str,
-    status: (String, Tone),
-    age: String,
-    info: String,
-    remarks: Vec<String>,
-    children: Vec<Node>,
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) status: (String, Tone),
+    pub(super) age: String,
+    pub(super) info: String,
+    pub(super) remarks: Vec<String>,
+    pub(super) children: Vec<Node>,
 }
 
 fn branches(tree: &Tree, paint: Paint) -> String {
-    let heading = ["NAME", "KIND", "STATUS", "AGE", "INFO"];
-    let mut lines = vec![heading.map(|title| (title.to_owned(), Tone::Strong)).to_vec()];
     let (icon, tone) = of_phase(tree.status.phase);
     let root = Node {
         name: format!("⟳ {}", tree.name),
@@ -88,7 +89,14 @@ fn branches(tree: &Tree, paint: Paint) -> String {
         remarks: Vec::new(),
         children: tree.revisions.iter().map(revision).collect(),
     };
-    draw(&root, ("", ""), &mut lines);
+    rooted(&root, paint)
+}
+
+/// A tree in columns, with a heading.
+pub(super) fn rooted(root: &Node, paint: Paint) -> String {
+    let heading = ["NAME", "KIND", "STATUS", "AGE", "INFO"];
+    let mut lines = vec![heading.map(|title| (title.to_owned(), Tone::Strong)).to_vec()];
+    draw(root, ("", ""), &mut lines);
     columns(paint, &lines)
 }
 
@@ -112,6 +120,8 @@ fn draw(node: &Node, (first, rest): (&str, &str), lines: &mut Vec<Vec<(String, T
 }
 
 fn revision(branch: &Branch) -> Node {
+    let sets = branch.replica_sets.iter().map(set);
+    let experiments = branch.experiments.iter().map(experiment_text::node);
     let number = branch.revision.map_or_else(|| "?".to_owned(), |number| number.to_string());
     Node {
         name: format!("# revision:{number}"),
@@ -120,11 +130,11 @@ fn revision(branch: &Branch) -> Node {
         age: String::new(),
         info: String::new(),
         remarks: Vec::new(),
-        children: branch.replica_sets.iter().map(set).chain(branch.analysis_runs.iter().map(run)).collect(),
+        children: sets.chain(experiments).chain(branch.analysis_runs.iter().map(run)).collect(),
     }
 }
 
-fn set(set: &Set) -> Node {
+pub(super) fn set(set: &Set) -> Node {
     let (icon, tone) = match set.status {
         "Healthy" => ("✔", Tone::Good),
         "ScaledDown" => ("•", Tone::Quiet),
@@ -167,12 +177,17 @@ fn leaf(pod: &Leaf) -> Node {
     }
 }
 
-fn run(run: &Run) -> Node {
-    let (icon, tone) = of_analysis(run.phase);
-    let word = match run.phase {
+/// A phase in a word; nothing has been done before the first one.
+pub(crate) fn word(phase: AnalysisPhase) -> String {
+    match phase {
         AnalysisPhase::Unset => "Pending".to_owned(),
         phase => phase.to_string(),
-    };
+    }
+}
+
+pub(super) fn run(run: &Run) -> Node {
+    let (icon, tone) = of_analysis(run.phase);
+    let word = word(run.phase);
     let counts = [
         ("✔", run.counts.successful),
         ("✖", run.counts.failed),
@@ -181,7 +196,8 @@ fn run(run: &Run) -> Node {
     ];
     let counted =
         counts.iter().filter(|(_, count)| *count > 0).map(|(icon, count)| format!("{icon} {count}"));
-    let info: Vec<_> = std::iter::once(run.role.clone()).chain(counted).collect();
+    let role = Some(&run.role).filter(|role| !role.is_empty()).cloned();
+    let info: Vec<_> = role.into_iter().chain(counted).collect();
     let told =
         (!run.message.is_empty() && run.phase != AnalysisPhase::Successful).then(|| run.message.clone());
     // What a running analysis says of itself is about its last measurement too.

@@ -22,7 +22,7 @@ pub(crate) async fn run(cluster: &Cluster, arguments: &AdoptArguments, paint: Pa
             let name = crate::flags::plain_name(name).map_err(Failure::new)?;
             (vec![cluster.rollout(name).await?], Vec::new())
         }
-        None => cluster.rollouts(arguments.all_namespaces).await?,
+        None => cluster.list(arguments.all_namespaces).await?,
     };
     let mut checks = Vec::new();
     for rollout in rollouts {

@@ -1,19 +1,21 @@
-//! `get rollout`: draws one Rollout with everything that belongs to it, once or whenever it changes.
+//! `get`: draws one Rollout or Experiment with everything that belongs to it, once or whenever it changes.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serin_api::{Experiment, Rollout};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::list;
+use super::{list, list_experiments};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::flags::{Format, GetArguments};
-use crate::observed::Observed;
+use crate::observed::{Observed, ObservedExperiment};
 use crate::paint::Paint;
 use crate::print;
-use crate::tree::{text, tree};
-use crate::watching::{Seen, Watching};
+use crate::tree::{ExperimentTree, Tree, experiment_text, experiment_tree, text, tree};
+use crate::watching::{Seen, Watching, Whole};
 
 /// How often ages and countdowns are drawn anew on a terminal; nothing is asked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,36 +25,116 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Performs the verb.
 ///
 /// # Errors
-/// When the Rollout cannot be read, or is deleted while it is watched.
+/// When the object cannot be read, or is deleted while it is watched.
 pub(crate) async fn run(cluster: &Cluster, arguments: &GetArguments, paint: Paint) -> Result<(), Failure> {
-    if arguments.names.all() || arguments.all_namespaces {
-        return list::all(cluster, arguments.all_namespaces, arguments.output, paint).await;
-    }
-    let name = arguments.names.one().map_err(Failure::new)?;
-    let seen = cluster.observe(name).await?;
-    if arguments.watch {
-        return watch(cluster, &seen, arguments, paint).await;
-    }
-    match arguments.output {
-        Some(Format::Json) => print::json(&tree(&seen)),
-        None => print::text(&text(&tree(&seen), paint)),
+    let (names, everywhere) = (&arguments.names, arguments.all_namespaces);
+    match (names.experiments(), names.all() || everywhere) {
+        (true, true) => list_experiments::all(cluster, everywhere, arguments.output, paint).await,
+        (false, true) => list::all(cluster, everywhere, arguments.output, paint).await,
+        (true, false) => {
+            let name = names.one_experiment().map_err(Failure::new)?;
+            let seen = cluster.observe_experiment(name).await?;
+            show::<Experiment>(cluster, name, &seen, arguments, paint).await
+        }
+        (false, false) => {
+            let name = names.one().map_err(Failure::new)?;
+            let seen = cluster.observe(name).await?;
+            show::<Rollout>(cluster, name, &seen, arguments, paint).await
+        }
     }
 }
 
-async fn watch(
+/// What can be drawn: an object with its parts, at a moment.
+trait Drawn: Clone {
+    type Tree: Serialize;
+    fn tree(&self) -> Self::Tree;
+    fn text(&self, paint: Paint) -> String;
+    fn now(&self) -> Timestamp;
+    /// As if it was seen at another moment.
+    fn at(&self, now: Timestamp) -> Self;
+}
+
+impl Drawn for Observed {
+    type Tree = Tree;
+
+    fn tree(&self) -> Tree {
+        tree(self)
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        text(&tree(self), paint)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn at(&self, now: Timestamp) -> Self {
+        // Each Experiment tells the moment for itself.
+        let experiments = self.experiments.iter().map(|experiment| experiment.at(now)).collect();
+        Self { now, experiments, ..self.clone() }
+    }
+}
+
+impl Drawn for ObservedExperiment {
+    type Tree = ExperimentTree;
+
+    fn tree(&self) -> ExperimentTree {
+        experiment_tree(self)
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        experiment_text(&experiment_tree(self), paint)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn at(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
+    }
+}
+
+async fn show<K>(
     cluster: &Cluster,
-    first: &Observed,
+    name: &str,
+    seen: &K::Picture,
     arguments: &GetArguments,
     paint: Paint,
-) -> Result<(), Failure> {
+) -> Result<(), Failure>
+where
+    K: Whole,
+    K::Picture: Drawn,
+{
+    if arguments.watch {
+        return watch::<K>(cluster, name, seen, arguments, paint).await;
+    }
+    match arguments.output {
+        Some(Format::Json) => print::json(&seen.tree()),
+        None => print::text(&seen.text(paint)),
+    }
+}
+
+async fn watch<K>(
+    cluster: &Cluster,
+    name: &str,
+    first: &K::Picture,
+    arguments: &GetArguments,
+    paint: Paint,
+) -> Result<(), Failure>
+where
+    K: Whole,
+    K::Picture: Drawn,
+{
     let mut screen = Screen {
         json: arguments.output.is_some(),
         terminal: print::to_terminal(),
-        began: first.now,
+        began: first.now(),
         last: String::new(),
     };
     screen.draw(first, paint)?;
-    let mut watching = Watching::begin(cluster, &first.rollout);
+    let mut watching = Watching::<K>::begin(cluster, name, K::scope(first));
     let end = (arguments.timeout_seconds > 0)
         .then(|| Instant::now() + Duration::from_secs(arguments.timeout_seconds));
     loop {
@@ -67,10 +149,13 @@ async fn watch(
         }
         match watching.seen() {
             None => {}
-            Some(Seen::There(seen)) => screen.draw(&seen, paint)?,
+            // An Experiment has come, or the selector is another: parts are to be looked for elsewhere.
+            Some(Seen::There(seen)) if K::scope(&seen) != watching.scope => {
+                watching = Watching::begin(cluster, name, K::scope(&seen));
+            }
+            Some(Seen::There(seen)) => screen.draw(&*seen, paint)?,
             Some(Seen::Gone) => {
-                let title = cluster.title(first.name());
-                return Err(Failure::new(format!("{title} was deleted")));
+                return Err(Failure::new(format!("{} was deleted", cluster.title_of::<K>(name))));
             }
         }
     }
@@ -85,22 +170,18 @@ struct Screen {
 }
 
 impl Screen {
-    fn draw(&mut self, seen: &Observed, paint: Paint) -> Result<(), Failure> {
+    fn draw(&mut self, seen: &impl Drawn, paint: Paint) -> Result<(), Failure> {
         let live = self.terminal && !self.json;
-        let drawn = text(&tree(seen), paint);
+        let drawn = seen.text(paint);
         // Ages differ every second: elsewhere than on a terminal they are no news.
-        let news = if live {
-            drawn.clone()
-        } else {
-            text(&tree(&Observed { now: self.began, ..seen.clone() }), paint)
-        };
+        let news = if live { drawn.clone() } else { seen.at(self.began).text(paint) };
         if news == self.last {
             return Ok(());
         }
         let first = self.last.is_empty();
         self.last = news;
         if self.json {
-            return print::json_line(&tree(seen));
+            return print::json_line(&seen.tree());
         }
         if live {
             let start = if first { "\x1b[2J\x1b[H" } else { "\x1b[H" };

@@ -1,4 +1,4 @@
-//! `list rollouts`: the Rollouts of a namespace or of the cluster, one a line.
+//! `list`, and of it `list rollouts`: the Rollouts of a namespace or of the cluster, one a line.
 
 use kube::ResourceExt;
 use serde::Serialize;
@@ -6,7 +6,8 @@ use serin_api::Rollout;
 use serin_view::phase::{Standing, standing};
 use serin_view::step;
 
-use crate::cluster::Cluster;
+use super::list_experiments;
+use crate::cluster::{Cluster, Kind};
 use crate::failure::Failure;
 use crate::flags::{Format, ListArguments};
 use crate::paint::{Paint, Tone, columns, of_phase};
@@ -35,8 +36,11 @@ pub(crate) struct Row {
 /// Performs the verb.
 ///
 /// # Errors
-/// When the Rollouts cannot be listed.
+/// When they cannot be listed.
 pub(crate) async fn run(cluster: &Cluster, arguments: &ListArguments, paint: Paint) -> Result<(), Failure> {
+    if arguments.experiments() {
+        return list_experiments::all(cluster, arguments.all_namespaces, arguments.output, paint).await;
+    }
     all(cluster, arguments.all_namespaces, arguments.output, paint).await
 }
 
@@ -50,22 +54,27 @@ pub(crate) async fn all(
     format: Option<Format>,
     paint: Paint,
 ) -> Result<(), Failure> {
-    let (rollouts, notes) = cluster.rollouts(everywhere).await?;
+    let (rollouts, notes) = cluster.list(everywhere).await?;
     let rows: Vec<_> = rollouts.iter().map(row).collect();
     if format == Some(Format::Json) {
         print::json(&rows)?;
     } else if rows.is_empty() && notes.is_empty() {
-        let place = if everywhere {
-            "in any namespace".to_owned()
-        } else {
-            format!("in namespace \"{}\"; -A lists all namespaces", cluster.namespace())
-        };
-        eprintln!("no rollouts {place}");
+        nothing::<Rollout>(cluster, everywhere);
     } else {
         print::text(&table(&rows, everywhere, paint))?;
     }
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     Ok(())
+}
+
+/// Says that there is nothing to list, and where.
+pub(super) fn nothing<K: Kind>(cluster: &Cluster, everywhere: bool) {
+    let place = if everywhere {
+        "in any namespace".to_owned()
+    } else {
+        format!("in namespace \"{}\"; -A lists all namespaces", cluster.namespace())
+    };
+    eprintln!("no {} {place}", K::PLURAL);
 }
 
 /// The line of a Rollout.

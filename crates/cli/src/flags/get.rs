@@ -1,0 +1,53 @@
+//! Arguments of `get` and `list`.
+
+use clap::Args;
+
+use super::{Format, Names};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  kubectl serin get rollout shop -w
+  kubectl serin get experiment compare -w
+  kubectl serin get rollouts -A";
+
+/// Arguments of `get`.
+#[derive(Args, Debug)]
+pub struct GetArguments {
+    /// The Rollout: NAME, rollout NAME or rollout/NAME; an Experiment: experiment NAME. Only `rollouts` or
+    /// `experiments`: a list.
+    #[command(flatten)]
+    pub names: Names,
+    /// List those of all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Draw it again whenever something changes.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// End watching after this many seconds; 0: never.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub timeout_seconds: u64,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    /// What to list: rollouts or experiments.
+    #[arg(value_parser = ["rollouts", "rollout", "ro", "experiments", "experiment", "exp"], default_value = "rollouts", hide_possible_values = true)]
+    pub what: String,
+    /// Of all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Format; default: text.
+    #[arg(short, long)]
+    pub output: Option<Format>,
+}
+
+impl ListArguments {
+    /// Experiments are to be listed.
+    pub fn experiments(&self) -> bool {
+        super::names::is_experiment(&self.what)
+    }
+}
