@@ -14,6 +14,7 @@ pub(crate) use self::plugin::{Plugin, stock};
 
 mod health;
 mod plugin;
+mod restart;
 
 const ROLLOUT: (&str, &str) = ("argoproj.io/v1alpha1", "Rollout");
 

@@ -38,14 +38,15 @@ async fn prometheus(action: &[&str]) -> Result<()> {
     Ok(())
 }
 
-async fn begin(scene: &Scene) -> Result<Load> {
+/// A Rollout behind the gateway that has a template's analysis, a fresh Prometheus, and 100 requests a second.
+pub(crate) async fn begin(scene: &Scene, template: &str, strategy: &str) -> Result<Load> {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/prometheus.yml");
     prometheus(&["start", config]).await?;
     let namespace = scene.namespace();
     scene.cluster.apply(&manifest::services(namespace)).await?;
     scene.cluster.apply(&manifest::http_route(namespace)).await?;
-    scene.cluster.apply(&template(namespace)).await?;
-    scene.cluster.apply(&manifest::rollout(namespace, "v1", 2, STRATEGY)).await?;
+    scene.cluster.apply(template).await?;
+    scene.cluster.apply(&manifest::rollout(namespace, "v1", 2, strategy)).await?;
     scene.cluster.until_phase("shop", "Healthy", 60).await?;
     Load::start(namespace, &format!("{namespace}.example"), 100).await
 }
@@ -65,7 +66,7 @@ fn failed(report: &Value) -> i64 {
 #[test]
 fn a_good_version_is_promoted_on_evidence_and_a_bad_one_is_taken_back() {
     play("evidence", async |scene| {
-        let load = begin(scene).await?;
+        let load = begin(scene, &template(scene.namespace()), STRATEGY).await?;
         let cluster = scene.cluster.clone();
         cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
         let good = cluster
@@ -109,7 +110,7 @@ fn a_good_version_is_promoted_on_evidence_and_a_bad_one_is_taken_back() {
 #[test]
 fn an_outage_of_prometheus_holds_the_rollout_and_never_aborts_it() {
     play("held", async |scene| {
-        let load = begin(scene).await?;
+        let load = begin(scene, &template(scene.namespace()), STRATEGY).await?;
         let cluster = scene.cluster.clone();
         let analysis_step = json!({"spec": {"strategy": {"canary": {
             "analysis": null,

@@ -10,6 +10,7 @@ mod failover;
 mod fast;
 mod full;
 mod istio;
+mod judge;
 mod takeover;
 mod traffic;
 mod workload;
