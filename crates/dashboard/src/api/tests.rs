@@ -214,7 +214,10 @@ async fn only_what_the_caller_may_do_is_offered() {
         offers.into_iter().flatten().map(|offer| offer["title"].as_str().unwrap().to_owned()).collect()
     };
     let info = value(&open(), "rollouts/web/shop/info").await;
-    assert_eq!(offers(&info), ["Promote", "Promote fully", "Abort", "Back to revision 2 (stable)"]);
+    assert_eq!(
+        offers(&info),
+        ["Promote", "Promote fully", "Abort", "Restart pods", "Back to revision 2 (stable)"]
+    );
     assert_eq!(info["serin"]["images"], true);
     let people = for_people(true);
     let response = ask(

@@ -10,9 +10,11 @@ use tokio::process::Command;
 
 use crate::fast::quiet;
 
-const STRATEGY: &str = "      canaryService: shop-canary\n      stableService: shop-stable\n      scaleDownDelaySeconds: 2\n      abortScaleDownDelaySeconds: 2\n      trafficRouting:\n        plugins:\n          argoproj-labs/gatewayAPI: {httpRoute: shop}\n      analysis:\n        startingStep: 1\n        templates: [{templateName: compared}]\n      steps:\n      - setWeight: 50\n      - pause: {duration: 40}\n";
+/// Half of the traffic for 40 s, judged from the first step on.
+pub(crate) const STRATEGY: &str = "      canaryService: shop-canary\n      stableService: shop-stable\n      scaleDownDelaySeconds: 2\n      abortScaleDownDelaySeconds: 2\n      trafficRouting:\n        plugins:\n          argoproj-labs/gatewayAPI: {httpRoute: shop}\n      analysis:\n        startingStep: 1\n        templates: [{templateName: compared}]\n      steps:\n      - setWeight: 50\n      - pause: {duration: 40}\n";
 
-fn template(namespace: &str) -> String {
+/// Error rates of canary and stable in windows of 5 s.
+pub(crate) fn template(namespace: &str) -> String {
     format!(
         r#"apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
@@ -30,7 +32,8 @@ spec:
     )
 }
 
-async fn prometheus(action: &[&str]) -> Result<()> {
+/// Starts or stops the Prometheus of the testbed.
+pub(crate) async fn prometheus(action: &[&str]) -> Result<()> {
     let program =
         std::env::var("SERIN_CLUSTER").context("SERIN_CLUSTER is not set: run the tests with `./dev e2e`")?;
     let status = Command::new(program).args(["addon", "prometheus"]).args(action).status().await?;
@@ -51,7 +54,8 @@ pub(crate) async fn begin(scene: &Scene, template: &str, strategy: &str) -> Resu
     Load::start(namespace, &format!("{namespace}.example"), 100).await
 }
 
-async fn run_of(scene: &Scene) -> Result<Value> {
+/// The newest AnalysisRun.
+pub(crate) async fn run_of(scene: &Scene) -> Result<Value> {
     let runs = scene.cluster.list("argoproj.io/v1alpha1", "AnalysisRun").await?;
     let newest =
         runs.into_iter().max_by_key(|run| run["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
