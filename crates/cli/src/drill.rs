@@ -133,7 +133,9 @@ pub fn text(report: &Report) -> String {
     );
     match seconds_until_back {
         Some(seconds) if report.passed => {
-            format!("{begun}; after the abort it was all back within {seconds:.1} s (at most {within} s)\n")
+            format!(
+                "{begun}; after the abort routes sent it all back within {seconds:.1} s (at most {within} s)\n"
+            )
         }
         Some(seconds) => {
             format!("{begun}; after the abort it took {seconds:.1} s to come back, more than {within} s\n")
