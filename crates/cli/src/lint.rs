@@ -2,6 +2,7 @@
 
 mod manifest;
 mod metric;
+mod promql;
 mod schema;
 mod template;
 mod together;

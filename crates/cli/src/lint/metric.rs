@@ -7,7 +7,7 @@ use serin_analysis::argument::Arguments;
 use serin_analysis::validate;
 use serin_api::{Argument, Arms, Metric};
 
-use super::Finding;
+use super::{Finding, promql};
 
 /// Stands for the address of Prometheus that the controller knows.
 const ADDRESS: &str = "http://prometheus";
@@ -43,11 +43,21 @@ pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> 
         }
         let settled =
             settled(metric, &open).and_then(|metric| known.fill(&metric, |_, _| GIVEN_LATER.to_owned()).ok());
-        if let Some(why) = settled.as_ref().and_then(refusal) {
-            problem(why);
+        match (settled.as_ref().and_then(refusal), query(metric, arguments)) {
+            (Some(why), _) => problem(why),
+            (None, Some(found)) => findings
+                .push(Finding { message: format!("spec.metrics[{index}]: {}", found.message), ..found }),
+            (None, None) => {}
         }
     }
     findings
+}
+
+/// What is wrong with the PromQL of a metric.
+pub(super) fn query(metric: &Metric, arguments: &[Argument]) -> Option<Finding> {
+    let prometheus = metric.provider.prometheus.as_ref().filter(|_| metric.comparison.is_none())?;
+    let value = |name: &str| arguments.iter().find(|argument| argument.name == name)?.value.clone();
+    promql::check(prometheus.query.as_deref()?, prometheus.range_query.is_some(), value)
 }
 
 fn refusal(metric: &Metric) -> Option<String> {

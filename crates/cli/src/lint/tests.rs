@@ -109,6 +109,10 @@ fn metrics_are_checked_by_the_rules_of_the_controller() {
             vec!["problem: spec.metrics[0]: failed to resolve {{args.limt}}"],
         ),
         (
+            "{name: a, provider: {prometheus: {query: 'sum(rate(x{job=\"{{args.service}}\"}[5m]) by (pod)'}}}".to_owned(),
+            vec!["problem: spec.metrics[0]: prometheus.query: no PromQL at column 26 of the query with its arguments, before \"by (pod)\": unclosed"],
+        ),
+        (
             format!("{{name: a, {fixed}}}\n  - {{name: a, {fixed}}}"),
             vec!["problem: spec.metrics[1]: two metrics have the same name 'a'; rename one of them"],
         ),
@@ -196,6 +200,14 @@ fn a_rollout_is_checked_with_the_templates_beside_it() {
             "over before it could fail",
             with("{setWeight: 10}, {pause: {duration: 2m}}", &beside(&given)),
             vec!["spec.strategy.canary.analysis: errors can never fail: the pauses between weight 1 and 99 last 120 s, and 3 windows of 1m need 180 s; pause longer, or measure more often".to_owned()],
+        ),
+        (
+            "a value that breaks the query",
+            with(&format!("{{setWeight: 10}}, {{analysis: {}}}", analysis(", args: [{name: service, value: 'a\"b'}]")), "").replace(
+                "prometheus: {}}\n    comparison: {errorRate: {requests: 'http_requests_total{app=\"{{args.service}}\"}'}}",
+                "prometheus: {query: 'up{app=\"{{args.service}}\"}'}}",
+            ),
+            vec!["spec.strategy.canary.steps[1].analysis: metric errors: prometheus.query: no PromQL at column 11 of the query with its arguments, before \"b\"}\": unterminated quoted string \"; close it".to_owned()],
         ),
         ("a pause that a person ends", with("{setWeight: 10}, {pause: {}}", &beside(&given)), vec![]),
         (

@@ -9,7 +9,7 @@ use serin_api::{
 };
 use serin_core::analysis_spec::{argument, for_rollout};
 
-use super::Finding;
+use super::{Finding, metric};
 use crate::forecast::stays;
 
 /// Stands for a pod template hash that only the controller knows.
@@ -90,7 +90,19 @@ fn run_of(
     let made = for_rollout(analysis, &args, |reference| {
         templates.get(reference, namespace).cloned().ok_or_else(|| "does not exist".to_owned())
     });
-    made.map_err(|why| findings.push(Finding::problem(format!("{path}: {why}")))).ok()
+    let run = made.map_err(|why| findings.push(Finding::problem(format!("{path}: {why}")))).ok()?;
+    findings.extend(broken_by_values(&run, path));
+    Some(run)
+}
+
+/// Queries that can be read, but not with the values which this Rollout gives; the others are said with their template.
+fn broken_by_values(run: &AnalysisRunSpec, path: &str) -> Vec<Finding> {
+    let given = run.args.as_deref().unwrap_or_default();
+    let one = |metric: &Metric| {
+        let found = metric::query(metric, given).filter(|_| metric::query(metric, &[]).is_none())?;
+        Some(Finding { message: format!("{path}: metric {}: {}", metric.name, found.message), ..found })
+    };
+    run.metrics.iter().flatten().filter_map(one).collect()
 }
 
 fn first_missing(
