@@ -22,6 +22,7 @@ mod question;
 mod replay;
 mod selector;
 mod spec;
+mod survey;
 mod window;
 
 pub(crate) use count::{Counted, Span};
@@ -29,7 +30,8 @@ pub(crate) use evidence::{Evidence, Seen};
 pub(crate) use past::Past;
 pub(crate) use question::Asking;
 pub use replay::{Relook, Replay, Unreplayable, replay};
-pub(crate) use spec::questions;
+pub use spec::questions;
+pub use survey::{Quantile, Survey, Surveyed};
 pub use window::Window;
 pub(crate) use window::{WINDOW, window_of};
 

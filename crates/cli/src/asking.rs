@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use jiff::Timestamp;
 use reqwest::{Client, Method};
-use serin_analysis::provider::{Answer, Profiles, Request, Response};
+use serin_analysis::provider::{Answer, Login, Profiles, Request, Response};
 use serin_analysis::run::{Asked, RunWorld, conclude, due};
 use serin_analysis::secret::Secrets;
 use serin_api::AnalysisRun;
@@ -72,7 +72,15 @@ pub(crate) async fn ask_all(
     Ok(())
 }
 
-async fn answer(client: &Client, request: &Request) -> Answer {
+/// Sends one request.
+pub(crate) async fn answer(client: &Client, request: &Request) -> Answer {
+    if request.login != Login::Complete {
+        return Answer::Refused(
+            "it wants a login by OAuth2 or SigV4, which only the controller does; make a run in the cluster instead: kubectl \
+             serin create analysisrun"
+                .to_owned(),
+        );
+    }
     match tokio::time::timeout(request.timeout, exchange(client, request)).await {
         Ok(Ok(response)) => Answer::Response(response),
         Ok(Err(why)) => Answer::Unreachable(why),

@@ -12,6 +12,7 @@ mod compare;
 mod create;
 mod drill;
 mod get;
+mod lint;
 mod names;
 mod plan;
 mod replay;
@@ -23,6 +24,7 @@ pub use compare::CompareArguments;
 pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb, Terminated};
 pub use drill::DrillArguments;
 pub use get::{GetArguments, ListArguments};
+pub use lint::LintArguments;
 pub use names::{Names, plain_name};
 pub use plan::PlanArguments;
 pub use replay::ReplayArguments;
@@ -97,8 +99,8 @@ pub enum Verb {
     /// Change a field.
     #[command(subcommand)]
     Set(SetVerb),
-    /// Check manifests without a cluster: validation, unknown fields, types.
-    #[command(after_help = EXIT_CODES)]
+    /// Check manifests without a cluster: validation, unknown fields, types, PromQL, bucket layouts.
+    #[command(after_help = lint::EXAMPLES)]
     Lint(LintArguments),
     /// Create Rollouts, Experiments, AnalysisTemplates and AnalysisRuns.
     #[command(args_conflicts_with_subcommands = true, after_help = create::EXAMPLES)]
@@ -225,17 +227,6 @@ pub struct ImageArguments {
     /// CONTAINER=IMAGE; *=IMAGE for all containers.
     #[arg(required = true, value_name = "CONTAINER=IMAGE")]
     pub images: Vec<NewImage>,
-}
-
-/// Arguments of `lint`.
-#[derive(Args, Debug)]
-pub struct LintArguments {
-    /// Files in YAML or JSON; - is the standard input.
-    #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// Format; default: text.
-    #[arg(short, long)]
-    pub output: Option<Format>,
 }
 
 /// Arguments of `version`.

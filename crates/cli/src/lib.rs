@@ -1,7 +1,7 @@
 //! kubectl serin: see, promote, abort and explain rollouts.
 //!
 //! What is said and what is decided are pure functions of the objects seen ([`tree`], [`explain`], [`verb`]); only
-//! `cluster`, `observe`, `watching`, `perform`, `asking`, `measured` and `print` touch the world.
+//! `cluster`, `observe`, `watching`, `perform`, `asking`, `survey`, `measured` and `print` touch the world.
 
 pub mod adopt;
 mod asking;
@@ -29,6 +29,7 @@ pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod simulate;
+mod survey;
 mod templates;
 pub mod tree;
 pub mod verb;

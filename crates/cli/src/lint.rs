@@ -1,5 +1,7 @@
 //! Says what is wrong with manifests, without a cluster: by the schemas of the API, by validation, field by field.
 
+mod buckets;
+mod compared;
 mod manifest;
 mod metric;
 mod promql;
@@ -14,6 +16,8 @@ use serin_api::{
     Metric, Rollout, validate,
 };
 
+pub use buckets::{Given, of_given, of_stable};
+pub use compared::{Compared, latencies};
 pub use manifest::{Document, documents};
 pub use together::{Templates, check as check_together};
 

@@ -44,7 +44,7 @@ use promote::Reach;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let paint = print::paint(cli.no_color);
     match &cli.verb {
-        Verb::Lint(arguments) => lint::run(arguments, paint),
+        Verb::Lint(arguments) => lint::run(arguments, paint).await,
         Verb::Verify(verb) => verify::run(verb, paint).await,
         Verb::Compare(arguments) => compare::run(&cli.connection, arguments, paint).await,
         Verb::Plan(arguments) => plan::run(&cli.connection, arguments, paint).await,

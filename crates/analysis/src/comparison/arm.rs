@@ -26,6 +26,8 @@ enum Is {
     Exactly(String),
     /// `namespace-service-port`, with `@provider` behind it or not.
     PortOf(String),
+    /// Any value but an empty one.
+    Set,
 }
 
 impl Sign {
@@ -38,6 +40,7 @@ impl Sign {
             let found = labels.get(label).map_or("", String::as_str);
             match is {
                 Is::Exactly(value) => found == value,
+                Is::Set => !found.is_empty(),
                 Is::PortOf(service) => {
                     let port = found.split('@').next().unwrap_or_default().strip_prefix(service.as_str());
                     port.and_then(|port| port.strip_prefix('-')).is_some_and(|port| !port.contains('-'))
@@ -50,6 +53,7 @@ impl Sign {
     fn matchers(&self) -> String {
         let one = |(label, is): &(String, Is)| match is {
             Is::Exactly(value) => format!("{label}={}", quoted(value)),
+            Is::Set => format!("{label}!=\"\""),
             Is::PortOf(service) => {
                 format!("{label}=~{}", quoted(&format!("{}-[^-@]+(@.+)?", regex::escape(service))))
             }
@@ -119,6 +123,14 @@ impl Labels {
             _ => (vec![("service".to_owned(), port(canary))], vec![("service".to_owned(), port(stable))]),
         };
         Ok(Self { canary: Sign(canary), stable: Sign(stable), pod: None })
+    }
+
+    /// Takes all revisions for stable, where nobody says which one it is. An ingress knows no revisions.
+    pub(super) fn whatever_revision(mut self) -> Option<Self> {
+        let [(_, is)] = self.stable.0.as_mut_slice() else { return None };
+        self.pod.as_ref()?;
+        *is = Is::Set;
+        Some(self)
     }
 
     /// A matcher that both arms meet, and as few others as one matcher can tell.

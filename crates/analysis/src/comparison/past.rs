@@ -78,6 +78,21 @@ impl Past {
         }
     }
 
+    /// Windows with requests.
+    pub(super) fn windows(&self) -> u32 {
+        self.windows
+    }
+
+    /// Requests, and events among them where two counters are compared.
+    pub(super) fn tally(&self) -> Option<Tally> {
+        self.tally.or_else(|| self.histogram().map(|seen| Tally::new(0.0, seen.total())))
+    }
+
+    /// Intra-cluster correlation, and what pods differ by for ever, of the question at `place`; `None` = not measured.
+    pub(super) fn noise(&self, place: usize) -> Option<(f64, f64)> {
+        self.noise.get(place).copied().flatten().map(|Noise(rho, tau)| (rho, tau))
+    }
+
     pub(crate) fn spread(&self) -> Option<Spread> {
         self.spread.map(|Noise(variance, mean)| Spread { variance, mean })
     }

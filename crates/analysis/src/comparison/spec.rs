@@ -14,7 +14,7 @@ use crate::judge::mean::Worse;
 use crate::limit::Limits;
 
 /// Questions that a comparison asks, for the alpha that all questions of a run share.
-pub(crate) fn questions(comparison: &Comparison) -> u32 {
+pub fn questions(comparison: &Comparison) -> u32 {
     let tails = |latency: &LatencyComparison| latency.quantiles.as_ref().map_or(QUANTILES.len(), Vec::len);
     let latency = comparison.latency.as_ref().map_or(1, |latency| tails(latency).saturating_add(1));
     u32::try_from(latency).unwrap_or(u32::MAX)

@@ -16,16 +16,8 @@ const GIVEN_LATER: &str = "1";
 
 /// Checks metrics with their arguments. Fields that depend on a value that is given later are not judged.
 pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> {
-    let open: Vec<_> =
-        arguments.iter().filter(|argument| has_no_value(argument)).map(|open| open.name.as_str()).collect();
-    let filled: Vec<_> = arguments
-        .iter()
-        .map(|argument| Argument {
-            value: argument.value.clone().or_else(|| has_no_value(argument).then(|| GIVEN_LATER.to_owned())),
-            ..argument.clone()
-        })
-        .collect();
-    let known = match Arguments::of(&filled) {
+    let open = open(arguments);
+    let known = match Arguments::of(&filled(arguments)) {
         Ok(known) => known,
         Err(why) => return vec![Finding::problem(format!("spec.args: {why}"))],
     };
@@ -60,19 +52,37 @@ pub(super) fn query(metric: &Metric, arguments: &[Argument]) -> Option<Finding> 
     promql::check(prometheus.query.as_deref()?, prometheus.range_query.is_some(), value)
 }
 
+/// Names of the arguments that only a Rollout gives a value.
+pub(super) fn open(arguments: &[Argument]) -> Vec<&str> {
+    arguments.iter().filter(|argument| has_no_value(argument)).map(|open| open.name.as_str()).collect()
+}
+
+/// The arguments, all of them with a value.
+pub(super) fn filled(arguments: &[Argument]) -> Vec<Argument> {
+    let one = |argument: &Argument| Argument {
+        value: argument.value.clone().or_else(|| has_no_value(argument).then(|| GIVEN_LATER.to_owned())),
+        ..argument.clone()
+    };
+    arguments.iter().map(one).collect()
+}
+
 fn refusal(metric: &Metric) -> Option<String> {
+    match validate::metrics(std::slice::from_ref(metric), Some(&arms()), Some(ADDRESS)) {
+        Ok(()) => None,
+        Err(validate::Invalid::Metric { why, .. }) => Some(why),
+        Err(other) => Some(other.to_string()),
+    }
+}
+
+/// Stand for the revisions that a rollout would have.
+pub(super) fn arms() -> Arms {
     let name = |name: &str| Some(name.to_owned());
-    let arms = Arms {
+    Arms {
         canary: "canary".to_owned(),
         stable: "stable".to_owned(),
         canary_service: name("canary"),
         stable_service: name("stable"),
         namespace: name("default"),
-    };
-    match validate::metrics(std::slice::from_ref(metric), Some(&arms), Some(ADDRESS)) {
-        Ok(()) => None,
-        Err(validate::Invalid::Metric { why, .. }) => Some(why),
-        Err(other) => Some(other.to_string()),
     }
 }
 
@@ -98,7 +108,8 @@ fn settled(metric: &Metric, open: &[&str]) -> Option<Metric> {
     serde_json::from_value(fields).ok()
 }
 
-fn uses(value: &Value, open: &[&str]) -> bool {
+/// The value names one of the arguments.
+pub(super) fn uses(value: &Value, open: &[&str]) -> bool {
     let text = value.to_string().replace(' ', "");
     open.iter().any(|name| text.contains(&format!("{{{{args.{name}}}}}")))
 }

@@ -219,3 +219,23 @@ fn a_rollout_is_checked_with_the_templates_beside_it() {
         assert_eq!(found_together(&manifest), expected, "{case}\n{manifest}");
     }
 }
+
+#[test]
+fn comparisons_of_latencies_are_found_with_the_arguments_that_they_have() {
+    let template = COMPARED.replace("{errorRate: {requests: ", "{latency: {histogram: ");
+    let manifest = GOOD.replace(
+        "      steps:\n",
+        "      analysis: {templates: [{templateName: errors}], args: [{name: service, value: shop}]}\n      steps:\n",
+    ) + &template;
+    let documents = documents(&manifest).unwrap();
+    let templates = Templates::of(documents.iter().map(|document| &document.object));
+    let found: Vec<_> =
+        documents.iter().flat_map(|document| latencies(&document.object, &templates)).collect();
+    let told: Vec<_> = found.iter().map(|one| (one.path.as_str(), one.open.as_deref())).collect();
+    assert_eq!(told, [("spec.strategy.canary.analysis: errors", None), ("spec.metrics[0]", Some("service"))]);
+    let histogram =
+        |at: usize| found[at].metric.comparison.as_ref().unwrap().latency.as_ref().unwrap().histogram.clone();
+    assert_eq!(histogram(0), "http_requests_total{app=\"shop\"}");
+    let of_errors = super::documents(COMPARED).unwrap();
+    assert_eq!(latencies(&of_errors[0].object, &templates), []);
+}

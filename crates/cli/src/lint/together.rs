@@ -44,28 +44,55 @@ impl Templates {
 
 /// What is wrong with the analyses of a Rollout, as far as the files have their templates.
 pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
-    let is_rollout = object.get("kind").and_then(Value::as_str) == Some("Rollout");
-    let rollout = serde_json::from_value::<Rollout>(object.clone()).ok().filter(|_| is_rollout);
-    let Some(rollout) = rollout else { return Vec::new() };
+    let Some(rollout) = rollout(object) else { return Vec::new() };
     let mut findings = Vec::new();
-    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
-    let Some(canary) = canary else { return findings };
-    if let Some(background) = &canary.analysis {
-        let path = "spec.strategy.canary.analysis";
-        if let Some(run) = run_of(&rollout, &background.analysis, templates, path, &mut findings) {
-            findings.extend(too_short(&rollout, &run, path));
-        }
+    for Place { path, weight, analysis } in places(&rollout) {
+        let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) else { continue };
+        findings.extend(match weight {
+            None => too_short(&rollout, &run, &path),
+            Some(weight) => compares_nothing(&run, weight, &path),
+        });
     }
+    findings
+}
+
+/// The runs that the controller would make of a Rollout, each with its place; what cannot be made is left out.
+pub(super) fn runs(object: &Value, templates: &Templates) -> Vec<(String, AnalysisRunSpec)> {
+    let Some(rollout) = rollout(object) else { return Vec::new() };
+    let one = |Place { path, analysis, .. }: Place| {
+        Some((path.clone(), run_of(&rollout, analysis, templates, &path, &mut Vec::new())?))
+    };
+    places(&rollout).into_iter().filter_map(one).collect()
+}
+
+fn rollout(object: &Value) -> Option<Rollout> {
+    let is_rollout = object.get("kind").and_then(Value::as_str) == Some("Rollout");
+    serde_json::from_value(object.clone()).ok().filter(|_| is_rollout)
+}
+
+/// An analysis of a canary.
+struct Place<'r> {
+    path: String,
+    /// Weight of its step; `None` beside the steps.
+    weight: Option<i32>,
+    analysis: &'r RolloutAnalysis,
+}
+
+fn places(rollout: &Rollout) -> Vec<Place<'_>> {
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let Some(canary) = canary else { return Vec::new() };
+    let beside =
+        |analysis| Place { path: "spec.strategy.canary.analysis".to_owned(), weight: None, analysis };
+    let mut places: Vec<_> = canary.analysis.iter().map(|background| beside(&background.analysis)).collect();
     let mut weight = 0;
     for (index, step) in canary.steps.iter().flatten().enumerate() {
         weight = step.set_weight.unwrap_or(weight);
-        let Some(analysis) = &step.analysis else { continue };
-        let path = format!("spec.strategy.canary.steps[{index}].analysis");
-        if let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) {
-            findings.extend(compares_nothing(&run, weight, &path));
+        if let Some(analysis) = &step.analysis {
+            let path = format!("spec.strategy.canary.steps[{index}].analysis");
+            places.push(Place { path, weight: Some(weight), analysis });
         }
     }
-    findings
+    places
 }
 
 /// The run that the controller would make; what keeps it from that becomes a finding.

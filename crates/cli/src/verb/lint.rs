@@ -1,15 +1,19 @@
-//! `lint`: checks manifests without a cluster.
+//! `lint`: checks manifests without a cluster, and asks Prometheus when its address is given.
 
 use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
+use serin_api::Metric;
 
 use crate::failure::{BAD, Failure};
 use crate::flags::LintArguments;
-use crate::lint::{Document, Finding, Severity, Templates, check, check_together, documents};
+use crate::lint::{
+    Compared, Document, Finding, Given, Severity, Templates, check, check_together, documents, latencies,
+    of_given, of_stable,
+};
 use crate::paint::{Paint, Tone};
-use crate::print;
+use crate::{print, survey};
 
 /// The findings about one object.
 #[derive(Serialize)]
@@ -23,7 +27,7 @@ struct Report {
 ///
 /// # Errors
 /// Problems, with exit code 1; files that cannot be read, with the usual one.
-pub(crate) fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure> {
     let mut reports = Vec::new();
     let mut read = Vec::new();
     for file in &arguments.files {
@@ -33,7 +37,12 @@ pub(crate) fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure
         }
     }
     let templates = Templates::of(read.iter().map(|(_, document)| &document.object));
-    reports.extend(read.into_iter().filter_map(|(file, document)| of_document(file, document, &templates)));
+    let layouts = layouts(&read, &templates, arguments).await?;
+    for ((file, document), layout) in read.into_iter().zip(layouts) {
+        let Some(mut report) = of_document(file, document, &templates) else { continue };
+        report.findings.extend(layout);
+        reports.push(report);
+    }
     let problems = count(&reports, Severity::Problem);
     if arguments.output.is_some() {
         print::json(&reports)?;
@@ -48,6 +57,63 @@ pub(crate) fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure
         ))?;
     }
     if problems > 0 { Err(Failure::with_code(BAD, "")) } else { Ok(()) }
+}
+
+/// What the buckets of latencies cannot tell, for each document.
+async fn layouts(
+    documents: &[(String, Document)],
+    templates: &Templates,
+    arguments: &LintArguments,
+) -> Result<Vec<Vec<Finding>>, Failure> {
+    let all: Vec<_> = documents.iter().map(|(_, document)| latencies(&document.object, templates)).collect();
+    let quantiles = [(0.95, arguments.p95), (0.99, arguments.p99)];
+    let quantiles = quantiles.into_iter().filter_map(|(quantile, value)| Some((quantile, value?))).collect();
+    let given = Given { bounds: arguments.buckets.clone(), quantiles };
+    let known: Vec<Metric> =
+        all.iter().flatten().filter(|one| one.open.is_none()).map(|one| one.metric.clone()).collect();
+    let (mut found, mut told) = (Vec::new(), Vec::new());
+    for compared in all {
+        let mut findings = Vec::new();
+        for one in compared {
+            // The same comparison may stand in a template and, with its arguments, in a Rollout.
+            let again = told.contains(&one.metric);
+            match &arguments.prometheus {
+                _ if again => {}
+                Some(_) if one.open.is_some() && known.iter().any(|known| known.name == one.metric.name) => {}
+                Some(prometheus) => findings.extend(asked(&one, prometheus).await?),
+                None if !given.bounds.is_empty() => findings.extend(of_given(&given, &one)),
+                None => {}
+            }
+            told.push(one.metric);
+        }
+        found.push(findings);
+    }
+    Ok(found)
+}
+
+/// Windows of the last hour at most.
+const WINDOWS: u32 = 60;
+
+/// What the buckets that stable has in Prometheus cannot tell. A Prometheus that cannot be asked is no problem of a manifest.
+async fn asked(compared: &Compared, prometheus: &str) -> Result<Vec<Finding>, Failure> {
+    let Compared { path, metric, open } = compared;
+    let unseen = |why: String| {
+        let message = format!("{path}: its buckets were not looked at: {why}");
+        Ok(vec![Finding { severity: Severity::Warning, message }])
+    };
+    if let Some(name) = open {
+        return unseen(format!("argument \"{name}\" has no value; give the Rollout that has it, too"));
+    }
+    match survey::ask(metric, None, WINDOWS, Some(prometheus)).await? {
+        Ok(Some(found)) => {
+            let (limit, unit) = (found.settings.limit, found.unit);
+            let latency = found.stable.latency.as_ref();
+            Ok(latency
+                .map_or_else(Vec::new, |(seen, quantiles)| of_stable(path, seen, quantiles, (limit, unit))))
+        }
+        Ok(None) => unseen("Prometheus has less than 100 requests in the last hour".to_owned()),
+        Err(why) => unseen(why),
+    }
 }
 
 /// The text of a file; `-` is the standard input.
