@@ -49,7 +49,7 @@ async fn answered(port: u16, host: &str) -> Result<()> {
     let answers = tokio::task::spawn_blocking(move || {
         let mut in_a_row = 0;
         for _ in 0..300 {
-            let answer = ask(port, &host, "/", "1.1").unwrap_or_default();
+            let answer = ask(("127.0.0.1", port), &host, "/", "1.1").unwrap_or_default();
             in_a_row = if answer.starts_with("HTTP/1.1 200") { in_a_row + 1 } else { 0 };
             if in_a_row == 10 {
                 return true;
@@ -62,9 +62,19 @@ async fn answered(port: u16, host: &str) -> Result<()> {
     Ok(())
 }
 
+/// The body of a page of a pod.
+///
+/// # Errors
+/// The pod does not answer within 2 s.
+pub async fn page(address: &str, port: u16, path: &'static str) -> Result<String> {
+    let address = address.to_owned();
+    let text = tokio::task::spawn_blocking(move || ask((&address, port), "pod", path, "1.0")).await??;
+    Ok(text.split_once("\r\n\r\n").context("an answer without body")?.1.to_owned())
+}
+
 /// The whole answer. HTTP 1.0 has no chunks to put together, and 1.1 is all that some gateways speak.
-fn ask(port: u16, host: &str, path: &str, version: &str) -> std::io::Result<String> {
-    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
+fn ask(address: (&str, u16), host: &str, path: &str, version: &str) -> std::io::Result<String> {
+    let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     write!(socket, "GET {path} HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
@@ -114,7 +124,9 @@ impl Load {
     /// The generator does not answer.
     pub async fn now(&self) -> Result<Counts> {
         let port = self.status;
-        let text = tokio::task::spawn_blocking(move || ask(port, "localhost", "/?last=20", "1.0")).await??;
+        let text =
+            tokio::task::spawn_blocking(move || ask(("127.0.0.1", port), "localhost", "/?last=20", "1.0"))
+                .await??;
         let body = text.split_once("\r\n\r\n").context("an answer without body")?.1;
         Counts::read(&serde_json::from_str(body)?)
     }

@@ -79,6 +79,17 @@ fn service(namespace: &str, name: &str) -> String {
 
 /// A Gateway of the testbed's Traefik, and an HTTPRoute between the two Services for `NAMESPACE.example`.
 pub fn http_route(namespace: &str) -> String {
+    let backends = ["{name: shop-stable, port: 80, weight: 100}", "{name: shop-canary, port: 80, weight: 0}"];
+    http_route_to(namespace, &backends)
+}
+
+/// As [`http_route`], to the active Service of blue-green.
+pub fn http_route_to_active(namespace: &str) -> String {
+    http_route_to(namespace, &["{name: shop-active, port: 80}"])
+}
+
+fn http_route_to(namespace: &str, backends: &[&str]) -> String {
+    let backends = backends.iter().map(|backend| format!("    - {backend}\n")).collect::<String>();
     format!(
         r#"apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
@@ -100,9 +111,7 @@ spec:
   hostnames: [{namespace}.example]
   rules:
   - backendRefs:
-    - {{name: shop-stable, port: 80, weight: 100}}
-    - {{name: shop-canary, port: 80, weight: 0}}
-"#
+{backends}"#
     )
 }
 

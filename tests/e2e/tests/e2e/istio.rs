@@ -2,6 +2,7 @@
 
 use serin_e2e::way::{ISTIO, ISTIO_SUBSETS};
 
+use crate::traffic::mirror::copies;
 use crate::traffic::{aborts, canary, matched_users, third_version};
 
 #[test]
@@ -33,4 +34,9 @@ fn a_third_version_loses_no_request_by_subsets() {
 #[test]
 fn matched_users_are_on_the_canary_from_the_step_to_the_abort() {
     matched_users(ISTIO);
+}
+
+#[test]
+fn half_of_the_requests_are_copied_from_the_step_to_the_abort() {
+    copies(ISTIO);
 }

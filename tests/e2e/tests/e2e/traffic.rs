@@ -9,6 +9,8 @@ use serin_e2e::load::{Load, Target};
 use serin_e2e::way::{GATEWAY_API, TRAEFIK, Way};
 use serin_e2e::{Scene, manifest, play};
 
+mod blue_green;
+pub(crate) mod mirror;
 mod trouble;
 
 const RPS: u32 = 500;
