@@ -75,6 +75,43 @@ func TestInjectedErrorsAreMarkedAndCounted(t *testing.T) {
 	}
 }
 
+func ordered(s *service, query string) int {
+	recorder := httptest.NewRecorder()
+	s.routes().ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/faults?"+query, nil))
+	return recorder.Code
+}
+
+func TestABurstOfErrorsBeginsAtOnceAndEnds(t *testing.T) {
+	s := newService(faults{}, "")
+	now := time.Now()
+	if s.burst.Load().fails(now) {
+		t.Error("it fails before it was told to")
+	}
+	if code := ordered(s, "ERROR_RATE=1&FOR_S=60"); code != 200 {
+		t.Fatal(code)
+	}
+	if !s.burst.Load().fails(now) || s.burst.Load().fails(now.Add(61*time.Second)) {
+		t.Error("the burst does not last for 60 s")
+	}
+	for _, wrong := range []string{"ERROR_RATE=2", "FOR_S=-1", "BUCKETS=1,x", "BUCKETS=2,1", "BUCKETS=0,1"} {
+		if code := ordered(s, wrong); code != 400 {
+			t.Errorf("%s: %d", wrong, code)
+		}
+	}
+}
+
+func TestOtherBucketsBeginWithNothing(t *testing.T) {
+	s := newService(faults{}, "")
+	s.routes().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	if code := ordered(s, "BUCKETS=0.007,0.07"); code != 200 {
+		t.Fatal(code)
+	}
+	text := exposition(s)
+	if !strings.Contains(text, `le="0.07"} 0`) || strings.Contains(text, `le="0.05"`) || !strings.Contains(text, `le="+Inf"} 0`) {
+		t.Error(text)
+	}
+}
+
 func TestOnlyTheServiceItselfIsCounted(t *testing.T) {
 	s := newService(faults{}, "")
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/favicon.ico"} {

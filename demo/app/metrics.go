@@ -36,6 +36,13 @@ func (m *metrics) observe(s series, took time.Duration) {
 	m.duration.observe(took.Seconds())
 }
 
+// rebucket counts latencies anew in other buckets, as a process does that was restarted with another configuration.
+func (m *metrics) rebucket(bounds []float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.duration = histogram{bounds: bounds, counts: make([]uint64, len(bounds)+1)}
+}
+
 func (m *metrics) write(w io.Writer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -26,6 +26,7 @@ type service struct {
 	metrics  *metrics
 	started  time.Time
 	draining atomic.Bool
+	burst    atomic.Pointer[burst]
 	asked    atomic.Int64 // when the last request came, in nanoseconds since the epoch
 }
 
@@ -108,6 +109,7 @@ func (s *service) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", s.answer)
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /readyz", s.readiness)
+	mux.HandleFunc("POST /faults", s.order)
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		s.metrics.write(w)
@@ -127,7 +129,7 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 		// Each reply while draining hands one pooled connection back, so that few are left to be cut at the end.
 		w.Header().Set("Connection", "close")
 	}
-	if s.faults.fails() {
+	if s.faults.fails() || s.burst.Load().fails(began) {
 		code = http.StatusInternalServerError
 		w.Header().Set(injectedHeader, "true")
 	}

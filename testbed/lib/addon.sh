@@ -34,7 +34,8 @@ start_prometheus() {
     die "the Prometheus configuration $1 cannot be used (see above)"
   running discover || start discover "$bin/discover" serve "$STATE/pki"
   start prometheus prometheus --config.file "$STATE/prometheus.yaml" --storage.tsdb.path "$STATE/prometheus" \
-    --web.listen-address :9090 --web.enable-lifecycle --storage.tsdb.retention.time 6h
+    --web.listen-address :9090 --web.enable-lifecycle --storage.tsdb.retention.time 6h \
+    --enable-feature native-histograms
   WATCHED="discover prometheus" wait_until 30 "Prometheus ready" inside curl -fsS -m 2 http://127.0.0.1:9090/-/ready || exit 1
   say "prometheus serves http://127.0.0.1:9090 inside the cluster's network (for pods: http://$NODE_ADDRESS:9090)"
 }

@@ -18,7 +18,7 @@ pub(super) struct Track {
     pub(super) labels: BTreeMap<String, String>,
     /// Upper bounds, ascending, the last one `+Inf`.
     pub(super) bounds: Vec<f64>,
-    /// Seconds since 1970, and observations up to each bound.
+    /// Seconds since 1970, and observations up to each bound; NaN where a scrape had no such bound.
     pub(super) samples: Vec<(f64, Vec<f64>)>,
 }
 
@@ -68,8 +68,10 @@ fn track(labels: BTreeMap<String, String>, mut buckets: Vec<(f64, &Series)>) -> 
     buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
     buckets.dedup_by(|a, b| a.0 == b.0);
     let (_, total) = buckets.last().filter(|(bound, _)| *bound == f64::INFINITY)?;
+    // The samples of one scrape have one time. A bound that is not among them does not exist any more, or not yet.
     let at = |series: &Series, time: f64| {
-        series.samples.iter().rev().find(|(at, _)| *at <= time).map_or(0.0, |(_, value)| *value)
+        let found = series.samples.binary_search_by(|(at, _)| at.total_cmp(&time));
+        found.ok().and_then(|place| series.samples.get(place)).map_or(f64::NAN, |(_, value)| *value)
     };
     let samples = total
         .samples
@@ -82,13 +84,13 @@ fn track(labels: BTreeMap<String, String>, mut buckets: Vec<(f64, &Series)>) -> 
     })
 }
 
-/// Bounds that all tracks have, and `onto` too.
-pub(super) fn shared<'t>(tracks: impl Iterator<Item = &'t Track>, onto: Option<&[f64]>) -> Vec<f64> {
+/// Bounds that are in all the lists, and in `onto` too.
+pub(super) fn shared(lists: impl Iterator<Item = Vec<f64>>, onto: Option<&[f64]>) -> Vec<f64> {
     let mut shared: Option<Vec<f64>> = onto.map(<[f64]>::to_vec);
-    for track in tracks {
+    for list in lists {
         shared = Some(match shared {
-            None => track.bounds.clone(),
-            Some(kept) => kept.into_iter().filter(|bound| track.bounds.contains(bound)).collect(),
+            None => list,
+            Some(kept) => kept.into_iter().filter(|bound| list.contains(bound)).collect(),
         });
     }
     shared.unwrap_or_default()
@@ -126,14 +128,17 @@ pub(crate) fn buckets(
         }
     };
     Counted::of(find(&labels.canary), find(&labels.stable), |canary, stable| {
-        let bounds = shared(canary.iter().chain(&stable).copied(), onto);
+        let whole = |track: &&Track| track.whole(span, scraped_before);
+        let bounds = shared(canary.iter().chain(&stable).map(whole), onto);
         if bounds.len() < FEWEST_BOUNDS {
             return Counted::Odd(differ(&canary, &stable, onto));
         }
         let sum = |tracks: &[&Track]| {
             let mut counts = vec![0.0; bounds.len()];
             for track in tracks {
-                add(&mut counts, &track.on(&bounds, &track.increase(span, scraped_before)));
+                if let Some(grown) = track.on(&bounds, &track.increase(span, scraped_before)) {
+                    add(&mut counts, &grown);
+                }
             }
             let pods: BTreeSet<String> =
                 tracks.iter().filter_map(|track| labels.pod_of(&track.labels)).collect();
@@ -153,7 +158,7 @@ pub(crate) fn buckets(
 /// Why there is nothing to compare: whose ladder is which.
 fn differ(canary: &[&Track], stable: &[&Track], onto: Option<&[f64]>) -> String {
     let list = |bounds: &[f64]| bounds.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
-    let one = |tracks: &[&Track]| tracks.first().map_or(String::new(), |track| list(&track.bounds));
+    let one = |tracks: &[&Track]| tracks.first().map_or(String::new(), |track| list(&track.latest()));
     let before = onto.map_or(String::new(), |bounds| format!(", before the rollout {}", list(bounds)));
     format!(
         "the ladders differ: the canary has the bucket bounds {}, stable {}{before}; they need two finite bounds in \
@@ -172,42 +177,59 @@ impl Track {
         self.samples.iter().any(|(at, _)| *at > span.start as f64 && *at <= span.end as f64)
     }
 
-    /// What the cumulative counts grew by in the window; the rules are those of counters.
-    fn increase(&self, span: Span, scraped_before: bool) -> Vec<f64> {
+    /// The samples of a window, and before them the one that they grew from: all zeros for a histogram that begins in it.
+    fn used(&self, span: Span, scraped_before: bool) -> Vec<Vec<f64>> {
         let begin = span.start as f64;
         let longest_gap = 2.0 * (span.end - span.start) as f64;
-        let nothing = || vec![0.0; self.bounds.len()];
-        let mut last = match self.samples.iter().rev().find(|(at, _)| *at <= begin) {
+        let first = match self.samples.iter().rev().find(|(at, _)| *at <= begin) {
             Some((at, values)) => (begin - at <= longest_gap).then(|| values.clone()),
-            None => scraped_before.then(nothing),
+            None => scraped_before.then(|| vec![0.0; self.bounds.len()]),
         };
-        let mut grown = nothing();
         let inside = self.samples.iter().filter(|(at, _)| *at > begin && *at <= span.end as f64);
-        for (_, values) in inside {
-            if let Some(last) = &last {
-                add(&mut grown, &growth(last, values));
-            }
-            last = Some(values.clone());
+        first.into_iter().chain(inside.map(|(_, values)| values.clone())).collect()
+    }
+
+    /// Bounds that every sample of the window has: a layout that changes shows in the bounds that come and go.
+    fn whole(&self, span: Span, scraped_before: bool) -> Vec<f64> {
+        let used = self.used(span, scraped_before);
+        self.bounds_where(|place| used.iter().all(|values| known(values, place)))
+    }
+
+    /// Bounds of the newest sample.
+    pub(super) fn latest(&self) -> Vec<f64> {
+        self.bounds_where(|place| self.samples.last().is_none_or(|(_, values)| known(values, place)))
+    }
+
+    fn bounds_where(&self, good: impl Fn(usize) -> bool) -> Vec<f64> {
+        self.bounds.iter().enumerate().filter(|(place, _)| good(*place)).map(|(_, bound)| *bound).collect()
+    }
+
+    /// What the cumulative counts grew by in the window; the rules are those of counters.
+    fn increase(&self, span: Span, scraped_before: bool) -> Vec<f64> {
+        let mut grown = vec![0.0; self.bounds.len()];
+        let used = self.used(span, scraped_before);
+        for (last, next) in used.iter().zip(used.iter().skip(1)) {
+            add(&mut grown, &growth(last, next));
         }
         grown
     }
 
-    /// Cumulative counts on this track's bounds as counts per bucket on fewer bounds.
-    pub(super) fn on(&self, bounds: &[f64], cumulative: &[f64]) -> Vec<f64> {
+    /// Cumulative counts on this track's bounds as counts per bucket on fewer bounds; `None` when it lacks one of them.
+    pub(super) fn on(&self, bounds: &[f64], cumulative: &[f64]) -> Option<Vec<f64>> {
         let mut below = 0.0;
-        let at = |bound: &f64| {
-            self.bounds.iter().position(|own| own == bound).and_then(|place| cumulative.get(place)).copied()
+        let mut one = |bound: &f64| {
+            let place = self.bounds.iter().position(|own| own == bound)?;
+            let up_to = cumulative.get(place).filter(|count| !count.is_nan())?.max(below);
+            let count = up_to - below;
+            below = up_to;
+            Some(count)
         };
-        bounds
-            .iter()
-            .map(|bound| {
-                let up_to = at(bound).unwrap_or(below).max(below);
-                let count = up_to - below;
-                below = up_to;
-                count
-            })
-            .collect()
+        bounds.iter().map(&mut one).collect()
     }
+}
+
+fn known(values: &[f64], place: usize) -> bool {
+    values.get(place).is_some_and(|value| !value.is_nan())
 }
 
 /// Growth between two samples of one histogram; from 0 when any bucket fell, which is a restart.

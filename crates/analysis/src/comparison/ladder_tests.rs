@@ -1,5 +1,6 @@
 //! Histograms of several pods on one ladder, and the rows of the edge-case table that concern them.
 
+use super::super::question::Asking;
 use super::*;
 
 const SPAN: Span = Span { start: 600, end: 660 };
@@ -114,4 +115,57 @@ fn row_10_a_native_and_a_classic_arm_are_not_compared() {
     let answer = Histograms { series: stable(), native: vec![native] };
     let Counted::Odd(why) = buckets(&answer, &labels(), None, (SPAN, 0)) else { panic!() };
     assert!(why.starts_with("one revision exposes native histograms and the other classic ones"), "{why}");
+}
+
+/// The same pod, restarted with other buckets: one set of labels, two layouts one after the other.
+fn relaid() -> Vec<Series> {
+    let before = pod("c", "c1", &LADDER, &[(580, &[90.0, 95.0, 100.0]), (610, &[99.0, 104.0, 110.0])]);
+    let after: [&[f64]; 3] = [&[0.0, 0.0, 0.0], &[20.0, 28.0, 30.0], &[40.0, 56.0, 60.0]];
+    let mut all =
+        pod("c", "c1", &["0.2", "0.7", "+Inf"], &[(640, after[0]), (700, after[1]), (760, after[2])]);
+    for old in before {
+        match all.iter_mut().find(|new| new.labels == old.labels) {
+            Some(inf) => drop(inf.samples.splice(0..0, old.samples)),
+            None => all.push(old),
+        }
+    }
+    all
+}
+
+#[test]
+fn row_9_a_layout_that_changes_in_mid_canary_is_said_and_makes_nobody_slow() {
+    let stable = || {
+        pod(
+            "s",
+            "s1",
+            &LADDER,
+            &[(590, &[10.0, 20.0, 30.0]), (650, &[40.0, 60.0, 80.0]), (710, &[70.0, 100.0, 130.0])],
+        )
+    };
+    let history = [0.1, 0.5, f64::INFINITY];
+    for (span, onto) in [
+        (SPAN, Some(history.as_slice())),
+        (SPAN, None),
+        (Span { start: 660, end: 720 }, Some(history.as_slice())),
+        (Span { start: 660, end: 720 }, None),
+    ] {
+        let answer = Histograms { series: [stable(), relaid()].concat(), native: Vec::new() };
+        match buckets(&answer, &labels(), onto, (span, 0)) {
+            Counted::Odd(why) => assert!(
+                why.starts_with(
+                    "the ladders differ: the canary has the bucket bounds 0.2 0.7 inf, stable 0.1 0.5 inf"
+                ),
+                "{why}"
+            ),
+            other => panic!("{span:?}: {other:?}"),
+        }
+    }
+    let answer = Histograms { series: relaid(), native: Vec::new() };
+    let own = Labels { stable: labels().canary, ..labels() };
+    let past = super::super::past::of_histograms(&answer, &own, &[Asking::Tail(0.95)], 60).unwrap();
+    assert_eq!(
+        past.histogram(),
+        None,
+        "60 requests are too few for a past, and those of the old layout are none of it"
+    );
 }

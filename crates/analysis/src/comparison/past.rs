@@ -238,13 +238,14 @@ pub(super) fn of_histograms(
 ) -> Result<Past, String> {
     let tracks = ladder::tracks(answer, labels, None)?;
     let stable = || tracks.iter().filter(|track| labels.stable.of(&track.labels));
-    let ladder = ladder::shared(stable(), None);
+    let ladder = ladder::shared(stable().map(ladder::Track::latest), None);
     let mut windows: BTreeMap<i64, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
     for track in stable() {
         let pod = labels.pod_of(&track.labels).unwrap_or_default();
         let pairs = track.samples.iter().zip(track.samples.iter().skip(1));
         for ((_, last), (then, next)) in pairs.filter(|((at, _), (then, _))| neighbours(*at, *then, step)) {
-            let counts = track.on(&ladder, &growth(last, next));
+            // A layout that was another one then.
+            let Some(counts) = track.on(&ladder, &growth(last, next)) else { continue };
             let row = windows.entry(*then as i64).or_default();
             add(row.entry(pod.clone()).or_insert_with(|| vec![0.0; ladder.len()]), &counts);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use serin_e2e::{Scene, manifest, play};
+use tokio::process::Command;
 
 use crate::full;
 
@@ -107,6 +108,151 @@ fn a_metric_that_is_not_there_any_more_holds_and_is_named() {
         ensure!(run["status"]["phase"] == "Running", "{}", run["status"]);
         let said = run["status"]["metricResults"][0]["message"].as_str().unwrap_or_default();
         ensure!(said.contains("requests_of_before"), "the reason does not name the metric: {said}");
+        load.finish().await.map(drop)
+    });
+}
+
+/// Tells every pod of a revision to misbehave.
+async fn order(scene: &Scene, hash: &str, faults: &str) -> Result<()> {
+    for pod in scene.cluster.list("v1", "Pod").await? {
+        let Some(address) = pod["status"]["podIP"].as_str() else { continue };
+        if pod["metadata"]["labels"]["rollouts-pod-template-hash"] == hash {
+            let url = format!("http://{address}:8080/faults?{faults}");
+            let sent = Command::new("curl").args(["-fsS", "-m", "5", "-X", "POST", &url]).status().await?;
+            ensure!(sent.success(), "the pod at {address} does not take {faults}");
+        }
+    }
+    Ok(())
+}
+
+/// The canary's hash, once the rollout is in its pause.
+async fn paused(scene: &Scene) -> Result<String> {
+    let paused = scene
+        .cluster
+        .until("shop", "at the pause", 60, |found| found["status"]["currentStepIndex"] == 1)
+        .await?;
+    Ok(paused["status"]["currentPodHash"].as_str().context("a hash")?.to_owned())
+}
+
+/// What the measurements of the newest run say, oldest first.
+async fn looks(scene: &Scene) -> Result<Vec<(String, String)>> {
+    let run = full::run_of(scene).await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let measurements =
+        run["status"]["metricResults"][0]["measurements"].as_array().cloned().unwrap_or_default();
+    Ok(measurements.iter().map(|one| (text(&one["phase"]), text(&one["message"]))).collect())
+}
+
+#[test]
+fn a_burst_of_errors_in_one_window_takes_nothing_back() {
+    play("burst", async |scene| {
+        let cluster = scene.cluster.clone();
+        let long = full::STRATEGY.replace("duration: 40", "duration: 60");
+        let load = full::begin(scene, &full::template(scene.namespace()), &long).await?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        let hash = paused(scene).await?;
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        // Windows are those of the clock: the burst lies within one of them, with what is scraped of it.
+        let now = jiff::Timestamp::now().as_millisecond();
+        let until_next = 5000 - u64::try_from(now.rem_euclid(5000))?;
+        tokio::time::sleep(Duration::from_millis(until_next + 300)).await;
+        order(scene, &hash, "ERROR_RATE=0.5&FOR_S=3").await?;
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let seen = looks(scene).await?;
+        let bad = seen.iter().filter(|(phase, _)| phase == "Failed").count();
+        ensure!((1..=2).contains(&bad), "the burst is in {bad} windows: {seen:?}");
+        let promoted = |found: &Value| {
+            found["status"]["phase"] == "Healthy" && found["status"]["stableRS"] == hash.as_str()
+        };
+        cluster.until("shop", "promoted", 120, promoted).await?;
+        let report = load.finish().await?;
+        ensure!(
+            report["counts"]["injected"].as_i64().is_some_and(|errors| errors > 50),
+            "{}",
+            report["counts"]
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn buckets_that_change_in_mid_canary_hold_and_are_said() {
+    play("buckets", async |scene| {
+        let load = full::begin(scene, &template(scene.namespace()), STRATEGY).await?;
+        // Stable needs a past: at least a hundred requests in windows of 5 s.
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        let hash = paused(scene).await?;
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        order(scene, &hash, "BUCKETS=0.0007,0.007,0.07,0.7").await?;
+        let mut said = String::new();
+        for _ in 0..60 {
+            said = looks(scene).await?.pop().unwrap_or_default().1;
+            if said.contains("the ladders differ") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        for part in [
+            "the ladders differ: the canary has the bucket bounds 0.0007 0.007 0.07 0.7 inf",
+            "stable 0.001 0.0015",
+        ] {
+            ensure!(said.contains(part), "{said}");
+        }
+        // Longer than three windows: the requests of the canary are all beyond the bounds that stable has.
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        let held = scene.cluster.rollout("shop").await?;
+        ensure!(
+            held["status"]["currentStepIndex"] == 1 && held["status"]["abort"].as_bool() != Some(true),
+            "{}",
+            held["status"]
+        );
+        ensure!(full::run_of(scene).await?["status"]["phase"] == "Running");
+        load.finish().await.map(drop)
+    });
+}
+
+/// The pods of the Rollout with native histograms only.
+fn native(version: &str, latency: &str) -> Value {
+    let mut patch = manifest::version(version, &[("LATENCY_MS", latency)]);
+    let container = &mut patch["spec"]["template"]["spec"]["containers"][0];
+    container["image"] = json!("local/serin-native:1");
+    container["args"] = json!([]);
+    patch
+}
+
+#[test]
+fn a_slower_version_is_taken_back_by_its_native_histograms() {
+    play("native", async |scene| {
+        let cluster = scene.cluster.clone();
+        let quick = STRATEGY.replace("duration: 120", "duration: 20");
+        let load = full::begin(scene, &template(scene.namespace()), &quick).await?;
+        let template = json!({"spec": {"strategy": {"canary": {"analysis": null}}}});
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", template).await?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", native("v2", "10")).await?;
+        let second = |found: &Value| {
+            found["status"]["phase"] == "Healthy"
+                && found["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "2"
+        };
+        cluster.until("shop", "on native histograms", 120, second).await?;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let judged = json!({"spec": {"strategy": {"canary": {
+            "analysis": {"startingStep": 1, "templates": [{"templateName": "compared"}]},
+            "steps": [{"setWeight": 50}, {"pause": {"duration": 120}}],
+        }}}});
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", judged).await?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", native("v3", "20")).await?;
+        let aborted = cluster.until_phase("shop", "Degraded", 120).await?;
+        let message = aborted["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("latency"), "{message}");
+        let result = reasons(scene).await?;
+        let line = result["message"].as_str().unwrap_or_default();
+        ensure!(line.contains("canary slower in ") && line.contains("-> FAIL"), "{result}");
+        let measurements = result["measurements"].as_array().context("measurements")?;
+        let window =
+            measurements.last().and_then(|last| last["metadata"]["window"].as_str()).context("a window")?;
+        // Only an exponential ladder has powers of two to a quarter: 2^-6 is one of all schemas.
+        ensure!(window.contains("0.015625"), "no exponential ladder: {window}");
         load.finish().await.map(drop)
     });
 }
