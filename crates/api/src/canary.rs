@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::analysis::DryRun;
 use crate::blue_green::{AntiAffinity, PodMetadata};
 use crate::rollout_analysis::{
-    AnalysisRunArgument, AnalysisRunMetadata, BackgroundAnalysis, RolloutAnalysis,
+    AnalysisRunArgument, AnalysisRunMetadata, BackgroundAnalysis, PostPromotionAnalysis, RolloutAnalysis,
 };
 use crate::traffic_routing::RolloutTrafficRouting;
-use crate::units::go_duration;
+use crate::units::seconds;
 
 /// A growing share of pods or of traffic goes to the new revision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +41,10 @@ pub struct CanaryStrategy {
     /// An analysis that runs beside the steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub analysis: Option<BackgroundAnalysis>,
+    /// Watches the new revision once it has all traffic, while the pods of stable are kept for the way back; with a
+    /// traffic router only. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_promotion_analysis: Option<PostPromotionAnalysis>,
     /// Keeps pods of canary and stable on different nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anti_affinity: Option<AntiAffinity>,
@@ -142,15 +146,7 @@ impl PauseStep {
     /// # Errors
     /// The text, when it is neither digits nor a duration.
     pub fn duration_seconds(&self) -> Option<Result<i64, String>> {
-        Some(match self.duration.as_ref()? {
-            IntOrString::Int(seconds) => Ok(i64::from(*seconds)),
-            IntOrString::String(text) => match text.parse::<i64>() {
-                Ok(seconds) => Ok(seconds),
-                Err(_) => go_duration(text)
-                    .and_then(|duration| i64::try_from(duration.as_secs()).ok())
-                    .ok_or_else(|| text.clone()),
-            },
-        })
+        self.duration.as_ref().map(seconds)
     }
 }
 

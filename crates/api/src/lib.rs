@@ -50,7 +50,8 @@ pub use rollout::{
     AnalysisHistory, RollbackWindow, Rollout, RolloutSpec, RolloutStrategy, ScaleDown, WorkloadReference,
 };
 pub use rollout_analysis::{
-    AnalysisRunArgument, AnalysisRunArgumentSource, AnalysisRunMetadata, BackgroundAnalysis, RolloutAnalysis,
+    AnalysisRunArgument, AnalysisRunArgumentSource, AnalysisRunMetadata, BackgroundAnalysis,
+    PostPromotionAnalysis, RolloutAnalysis,
 };
 pub use rollout_status::{
     AlbStatus, BlueGreenStatus, CanaryStatus, Gate, PauseCondition, RolloutAnalysisRunStatus,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{DryRun, FieldReference, MeasurementRetention, TemplateReference};
+use crate::units::seconds;
 
 /// Templates to measure by, and their arguments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,29 @@ pub struct BackgroundAnalysis {
     /// Index of the step from which on it runs. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_step: Option<i32>,
+}
+
+/// An analysis after all traffic has gone to the new revision, before it becomes stable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PostPromotionAnalysis {
+    /// What is measured.
+    #[serde(flatten)]
+    pub analysis: RolloutAnalysis,
+    /// How long, counted from the start of the AnalysisRun: seconds as a number, or text such as `30s`, `5m`, `1h`. Then
+    /// the AnalysisRun is ended, and what was not bad is good. Without it the watch lasts until the AnalysisRun succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<IntOrString>,
+}
+
+impl PostPromotionAnalysis {
+    /// Length in seconds; `None` when the AnalysisRun decides.
+    ///
+    /// # Errors
+    /// The text, when it is neither digits nor a duration.
+    pub fn duration_seconds(&self) -> Option<Result<i64, String>> {
+        self.duration.as_ref().map(seconds)
+    }
 }
 
 /// One argument.

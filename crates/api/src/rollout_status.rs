@@ -161,6 +161,9 @@ pub struct CanaryStatus {
     /// The AnalysisRun beside the steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_background_analysis_run_status: Option<RolloutAnalysisRunStatus>,
+    /// The AnalysisRun of `postPromotionAnalysis`. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_promotion_analysis_run_status: Option<RolloutAnalysisRunStatus>,
     /// The Experiment of the current step.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub current_experiment: String,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
 /// A duration in the notation of Go: `90s`, `1h30m`, `1.5s`, `100ms`. `None` for anything else, and for negative ones.
 pub fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
@@ -29,6 +31,22 @@ pub fn go_duration(text: &str) -> Option<Duration> {
         rest = rest.get(end..)?;
     }
     if any { Duration::try_from_secs_f64(seconds).ok() } else { None }
+}
+
+/// Seconds of a length of time as steps write it: a number, digits, or the notation of Go.
+///
+/// # Errors
+/// The text, when it is none of these.
+pub(crate) fn seconds(length: &IntOrString) -> Result<i64, String> {
+    match length {
+        IntOrString::Int(seconds) => Ok(i64::from(*seconds)),
+        IntOrString::String(text) => match text.parse::<i64>() {
+            Ok(seconds) => Ok(seconds),
+            Err(_) => go_duration(text)
+                .and_then(|duration| i64::try_from(duration.as_secs()).ok())
+                .ok_or_else(|| text.clone()),
+        },
+    }
 }
 
 /// A difference of shares: `0.5pp` and `0.005` are the same. `None` for anything else, and outside 0 to 1.

@@ -11,6 +11,7 @@ mod experiment;
 mod managed_route;
 mod selector;
 mod unsupported;
+mod watch;
 mod workload;
 
 pub use experiment::validate_experiment;
@@ -193,6 +194,7 @@ fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut V
         }
     }
     managed_route::names(canary, problems);
+    watch::after_promotion(canary, problems);
     if let Some(background) = &canary.analysis {
         analysis(&format!("{CANARY}.analysis"), &background.analysis, problems);
         let steps = canary.steps.as_ref().map_or(0, Vec::len);

@@ -108,7 +108,8 @@ fn analyses(rollout: &Rollout) -> Vec<&RolloutAnalysis> {
     let Some(strategy) = &rollout.spec.strategy else { return Vec::new() };
     let canary = strategy.canary.iter().flat_map(|canary| {
         let background = canary.analysis.iter().map(|background| &background.analysis);
-        background.chain(canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref()))
+        let watch = canary.post_promotion_analysis.iter().map(|watch| &watch.analysis);
+        background.chain(watch).chain(canary.steps.iter().flatten().filter_map(|step| step.analysis.as_ref()))
     });
     let blue_green = strategy.blue_green.iter().flat_map(|blue_green| {
         blue_green.pre_promotion_analysis.iter().chain(&blue_green.post_promotion_analysis)

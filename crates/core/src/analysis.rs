@@ -19,17 +19,20 @@ pub(crate) enum Role {
     Step,
     PrePromotion,
     PostPromotion,
+    /// Of a canary that has all traffic.
+    Watch,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Background, Self::Step, Self::PrePromotion, Self::PostPromotion];
+    const ALL: [Self; 5] =
+        [Self::Background, Self::Step, Self::PrePromotion, Self::PostPromotion, Self::Watch];
 
     fn label(self) -> &'static str {
         match self {
             Self::Background => "Background",
             Self::Step => "Step",
             Self::PrePromotion => "PrePromotion",
-            Self::PostPromotion => "PostPromotion",
+            Self::PostPromotion | Self::Watch => "PostPromotion",
         }
     }
 
@@ -39,6 +42,7 @@ impl Role {
             Self::Step => "Step-based analysis phase error/failed",
             Self::PrePromotion => "Blue/green pre-promotion analysis phase error/failed",
             Self::PostPromotion => "Blue/green post-promotion analysis phase error/failed",
+            Self::Watch => "Canary post-promotion analysis phase error/failed",
         }
     }
 
@@ -48,6 +52,7 @@ impl Role {
             Self::Step => &mut memory.status.canary.current_step_analysis_run_status,
             Self::PrePromotion => &mut memory.status.blue_green.pre_promotion_analysis_run_status,
             Self::PostPromotion => &mut memory.status.blue_green.post_promotion_analysis_run_status,
+            Self::Watch => &mut memory.status.canary.post_promotion_analysis_run_status,
         }
     }
 
@@ -125,7 +130,7 @@ pub(crate) fn held(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
 /// A run of a step says nothing about another step: a person may have gone on past it.
 fn counts(facts: &Facts, memory: &Memory, role: Role, run: &AnalysisRun) -> bool {
     match role {
-        Role::Background => true,
+        Role::Background | Role::Watch => true,
         Role::Step => memory.step().is_some_and(|index| belongs_to_step(run, index)),
         Role::PrePromotion => !blue_green::cut_over(facts, memory),
         Role::PostPromotion => blue_green::cut_over(facts, memory),

@@ -39,6 +39,10 @@ pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
         let background = canary.analysis.iter();
         analyses
             .extend(background.map(|found| ("spec.strategy.canary.analysis".to_owned(), &found.analysis)));
+        let watch = canary.post_promotion_analysis.iter();
+        analyses.extend(
+            watch.map(|found| ("spec.strategy.canary.postPromotionAnalysis".to_owned(), &found.analysis)),
+        );
         let steps = canary.steps.iter().flatten().enumerate();
         analyses.extend(steps.filter_map(|(index, step)| {
             Some((format!("spec.strategy.canary.steps[{index}].analysis"), step.analysis.as_ref()?))

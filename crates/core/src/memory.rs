@@ -36,6 +36,8 @@ pub(crate) struct Memory {
     pub(crate) weights_moved: bool,
     /// Blue-green: the new revision may have the active Service.
     pub(crate) cutover: bool,
+    /// Canary: the new revision has all traffic, and is watched before it becomes stable.
+    pub(crate) watching: bool,
     /// The Services that this plan points elsewhere.
     pub(crate) services: Vec<ServiceTarget>,
     /// The earliest moment at which something may change by itself.
@@ -54,6 +56,7 @@ impl Memory {
             split: None,
             weights_moved: false,
             cutover: false,
+            watching: false,
             services: Vec::new(),
             wake: None,
         }
@@ -230,6 +233,7 @@ fn forget_runs(status: &mut RolloutStatus) {
     status.canary.current_step_analysis_run_status = None;
     status.canary.current_experiment.clear();
     status.canary.current_background_analysis_run_status = None;
+    status.canary.post_promotion_analysis_run_status = None;
     status.blue_green.pre_promotion_analysis_run_status = None;
     status.blue_green.post_promotion_analysis_run_status = None;
     status.blue_green.scale_up_preview_check_point = false;

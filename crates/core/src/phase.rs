@@ -37,6 +37,10 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     if !facts.routed() && status.replicas > status.updated_replicas {
         return said("Progressing", "old replicas are pending termination");
     }
+    let watch = status.canary.post_promotion_analysis_run_status.as_ref();
+    if watch.is_some() && status.stable_rs.as_deref() != Some(status.current_pod_hash.as_str()) {
+        return said("Progressing", "waiting for analysis to complete");
+    }
     if status.stable_rs.as_deref() != Some(status.current_pod_hash.as_str()) {
         return said("Progressing", "waiting for all steps to complete");
     }

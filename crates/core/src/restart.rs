@@ -96,7 +96,8 @@ fn chosen<'w>(facts: &Facts, old: Vec<&'w Pod>, gates: &mut Gates) -> Vec<&'w Po
     };
     let pods = sum(|set| set.pods.spec).max(facts.limits.replicas);
     let least = pods.saturating_sub(facts.limits.max_unavailable.max(1));
-    let available = sum(|set| set.pods.available);
+    // Pods that are to go are not relied upon, though they still answer.
+    let available = sum(|set| set.pods.serving());
     let mut spare = available.saturating_sub(least).max(0);
     if spare == 0 {
         let waits_for = format!("more than {least} pods to be available, {available} are");

@@ -78,9 +78,10 @@ pub(crate) fn step_weight(facts: &Facts, memory: &Memory) -> Weight {
         return Weight(0);
     }
     match memory.step() {
-        None => Weight(0),
+        None if facts.canary.post_promotion_analysis.is_none() => Weight(0),
         Some(index) if index < facts.steps.len() => step::weight_within(facts.steps, index.saturating_add(1)),
-        Some(_) => facts.total,
+        // What is watched after all steps, or without any, has all traffic.
+        Some(_) | None => facts.total,
     }
 }
 

@@ -120,6 +120,7 @@ fn names(rollout: &Rollout) -> impl Iterator<Item = &str> {
         [
             &status.canary.current_step_analysis_run_status,
             &status.canary.current_background_analysis_run_status,
+            &status.canary.post_promotion_analysis_run_status,
             &status.blue_green.pre_promotion_analysis_run_status,
             &status.blue_green.post_promotion_analysis_run_status,
         ]

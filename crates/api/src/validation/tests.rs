@@ -90,6 +90,22 @@ fn each_problem_names_field_value_and_remedy() {
             "steps[0].pause.duration: Invalid value: \"soon\": Duration needs to be greater than 0",
         ),
         (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 0s}}}}",
+            "spec.strategy.canary.postPromotionAnalysis.duration: Invalid value: \"0s\": must be longer than 0; write",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 5m}}}}",
+            "postPromotionAnalysis.templates: Required value: an analysis needs at least one template",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {}}}}",
+            "without trafficRouting these would get traffic; make setWeight: 100 and an analysis the last steps",
+        ),
+        (
+            "spec: {strategy: {canary: {dynamicStableScale: true, postPromotionAnalysis: {}}}}",
+            "dynamicStableScale gives them to the canary; remove one of the two",
+        ),
+        (
             "spec: {strategy: {canary: {steps: [{pause: {duration: -5}}]}}}",
             "Duration needs to be greater than 0",
         ),

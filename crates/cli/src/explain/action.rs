@@ -43,6 +43,7 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
         Situation::Retrying | Situation::Resuming | Situation::FullPromotion | Situation::Finishing => {
             vec![abort()]
         }
+        Situation::Watched => vec![abort(), full(), all.serin("pause", "", "hold it here")],
         Situation::Unanswered { .. } | Situation::AtStep => {
             let mut actions = vec![abort(), all.serin("pause", "", "hold it here")];
             if step::current(&seen.rollout).is_some() {

@@ -38,6 +38,7 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
             vec!["the question is asked again until there is an answer; then the analysis goes on".to_owned()]
         }
         Situation::AtStep => at_step(seen),
+        Situation::Watched => watched(seen),
     };
     next.extend(scale_downs(seen));
     next
@@ -53,6 +54,13 @@ fn at_step(seen: &Observed) -> Vec<String> {
     };
     next.push(after_step(seen, when));
     next.extend(otherwise);
+    next
+}
+
+fn watched(seen: &Observed) -> Vec<String> {
+    let mut next: Vec<_> = current_runs(seen).flat_map(|run| measurements(seen, run)).collect();
+    next.push(format!("{} becomes stable when that is so", this_revision(seen)));
+    next.push("all traffic goes back to stable at once if the analysis fails".to_owned());
     next
 }
 

@@ -46,6 +46,8 @@ pub(super) enum Situation<'o> {
     AtStep,
     /// All steps are done, or there are none.
     Finishing,
+    /// All traffic is on the new revision, which is measured before it becomes stable.
+    Watched,
 }
 
 impl Situation<'_> {
@@ -60,6 +62,7 @@ impl Situation<'_> {
                 | Self::Resuming
                 | Self::Unanswered { .. }
                 | Self::AtStep
+                | Self::Watched
         )
     }
 
@@ -128,12 +131,15 @@ fn under_way<'o>(seen: &'o Observed, status: &'o RolloutStatus) -> Situation<'o>
     if status.promote_full {
         return Situation::FullPromotion;
     }
-    if step::current(&seen.rollout).is_none() {
+    let watched = status.canary.post_promotion_analysis_run_status.is_some();
+    let ended = step::current(&seen.rollout).is_none();
+    if ended && !watched {
         return Situation::Finishing;
     }
     let silent = current_runs(seen).find_map(|run| Some((run, run::unanswered(run)?)));
     match silent {
         Some((run, unanswered)) => Situation::Unanswered { run, unanswered },
+        None if ended => Situation::Watched,
         None => Situation::AtStep,
     }
 }
@@ -154,10 +160,14 @@ fn paused<'o>(seen: &'o Observed, reason: &'o str, since: Timestamp) -> Situatio
 pub(super) fn current_runs(seen: &Observed) -> impl Iterator<Item = &AnalysisRun> {
     let canary = seen.rollout.status.as_ref().map(|status| &status.canary);
     let names = canary.into_iter().flat_map(|canary| {
-        [&canary.current_step_analysis_run_status, &canary.current_background_analysis_run_status]
-            .into_iter()
-            .flatten()
-            .map(|known| known.name.as_str())
+        [
+            &canary.current_step_analysis_run_status,
+            &canary.current_background_analysis_run_status,
+            &canary.post_promotion_analysis_run_status,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|known| known.name.as_str())
     });
     names.filter_map(|name| seen.runs.iter().find(|run| run.metadata.name.as_deref() == Some(name)))
 }

@@ -67,6 +67,10 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
         Situation::Unanswered { run, unanswered } => unanswered_query(seen, &run.name_any(), unanswered),
         Situation::AtStep => one(at_step(seen)),
         Situation::Finishing => one(finishing(seen)),
+        Situation::Watched => one(format!(
+            "{} has all traffic, and is watched before it becomes stable; the pods of stable are kept for the way back.",
+            capitalized(&revision(seen))
+        )),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Role, measured};
 use crate::analysis_spec;
 use crate::facts::Facts;
 use crate::gate::Gates;
-use crate::memory::Memory;
+use crate::memory::{Memory, last_index};
 use crate::replica_set::owner_reference;
 use crate::revision;
 use crate::seen::{ObjectKey, Seen};
@@ -51,6 +51,14 @@ fn wanted<'w>(facts: &Facts<'w>, memory: &Memory, role: Role) -> Option<Wanted<'
             Some((analysis, format!("{}-{index}", revision::number(facts)), Some(index)))
         }
         Role::PrePromotion | Role::PostPromotion => around_promotion(facts, memory, role),
+        Role::Watch => {
+            let watch = facts.canary.post_promotion_analysis.as_ref()?;
+            let begun = memory.status.canary.post_promotion_analysis_run_status.is_some();
+            let begins = memory.watching && memory.pauses().is_empty();
+            let at_end = memory.status.current_step_index == last_index(facts);
+            let wanted = at_end && (begun || begins);
+            wanted.then(|| (&watch.analysis, format!("{}-post", revision::number(facts)), None))
+        }
     }
 }
 

@@ -118,7 +118,8 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
         || is_true(&memory.status, word::PAUSED)
         || matches!(known.reason.as_str(), word::ABORTED | word::PAUSED_REASON | word::NEW_AVAILABLE)
         || analysis::holding(facts, memory).is_some()
-        || analysis::promotion_run_is_on(memory);
+        || analysis::promotion_run_is_on(memory)
+        || memory.watching;
     let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
     if let Some(until) = delayed.filter(|until| *until > facts.world.now) {
         memory.wake_at(until);

@@ -18,6 +18,8 @@ use crate::traffic;
 use crate::trial;
 use crate::weights;
 
+mod watch;
+
 /// Moves the memory on by at most one step. Safety has been looked at before: an aborted attempt does not come here.
 pub(crate) fn advance(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
     if let Some(reason) = promotion(facts, memory, gates) {
@@ -222,8 +224,10 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
         );
         return None;
     }
-    let moved = memory.promoting_fully() || facts.steps.is_empty();
-    (moved || traffic_in_force(facts, memory, gates)).then_some(reason)
+    let watched = watch::is_on(facts, memory);
+    let moved = memory.promoting_fully() || facts.steps.is_empty() && !watched;
+    let moved = moved || traffic_in_force(facts, memory, gates);
+    (moved && (!watched || watch::over(facts, memory, gates))).then_some(reason)
 }
 
 /// Neither a person nor an analysis holds the rollout after its last step.

@@ -24,6 +24,7 @@ mod service;
 mod status;
 mod step;
 mod trouble;
+mod watch;
 mod workload;
 
 /// What the gates of a plan wait for.

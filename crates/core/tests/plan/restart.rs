@@ -47,6 +47,14 @@ fn as_many_pods_go_at_once_as_may_be_unavailable_and_at_least_one() {
 }
 
 #[test]
+fn pods_that_are_scaled_away_are_not_relied_upon() {
+    let scene = base().pods("v0", 0, 4).pods("v1", 4, 3);
+    let plan = restarting(scene).plan();
+    assert_eq!(evicted(&plan), Vec::<String>::new(), "4 pods of v0 still answer, and go");
+    assert!(waits_for(&plan, "more than 3 pods to be available, 3 are"), "{:?}", plan.status.gates);
+}
+
+#[test]
 fn a_restart_ends_when_no_pod_is_older_than_its_moment() {
     let scene = restarting(base());
     let asked = scene.world.rollout.spec.restart_at.clone();

@@ -210,6 +210,11 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
     if canary["scaleDownDelaySeconds"].is_null() && chance.chance(50) {
         canary["dynamicStableScale"] = json!(true);
     }
+    if canary["dynamicStableScale"].is_null() && chance.chance(20) {
+        let duration = chance.pick(&[None, Some(1), Some(20)]);
+        canary["postPromotionAnalysis"] =
+            json!({"templates": [{"templateName": "errors"}], "duration": duration});
+    }
     if chance.chance(20) {
         canary["minPodsPerReplicaSet"] = json!(chance.between(1, 3));
     }

@@ -241,7 +241,12 @@ impl Truth {
 
     /// Most pods that were allowed to be unavailable within the last two minutes.
     pub(crate) fn most_unavailable(&self, now: i64) -> i32 {
-        self.recent(now).iter().map(|era| era.limits.max_unavailable).max().unwrap_or(0)
+        let allowed = |limits: Limits| match self.is_blue_green() {
+            // No switch may cost a pod; a restart may cost the default share.
+            true => Limits::resolve(limits.replicas, None, None).max_unavailable,
+            false => limits.max_unavailable,
+        };
+        self.recent(now).iter().map(|era| allowed(era.limits)).max().unwrap_or(0)
     }
 
     fn recent(&self, now: i64) -> Vec<Era> {

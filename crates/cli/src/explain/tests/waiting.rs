@@ -34,6 +34,46 @@ You can
 }
 
 #[test]
+fn a_watch_after_promotion() {
+    let watch = json!({
+        "currentStepIndex": 4,
+        "canary": {
+            "postPromotionAnalysisRunStatus": {"name": "shop-bbb-3-post", "status": "Running"},
+            "weights": {"canary": {"weight": 100}, "stable": {"weight": 0}},
+        },
+        "gates": [{
+            "waitsFor": "the watch after promotion by AnalysisRun shop-bbb-3-post (Running)",
+            "since": "2026-11-24T14:07:00Z", "until": "2026-11-24T14:17:00Z",
+            "then": "the revision becomes stable, failure takes all traffic back to the pods of stable",
+        }],
+    });
+    let expected = "\
+shop in namespace web: ◌ Progressing
+
+Why
+  Revision 3 has all traffic, and is watched before it becomes stable; the pods of stable are kept for the way back.
+
+Waits for
+  the watch after promotion by AnalysisRun shop-bbb-3-post (Running)
+    since 14:07:00 UTC, 3m ago; until 14:17:00 UTC, in 7m
+    then: the revision becomes stable, failure takes all traffic back to the pods of stable
+
+Traffic
+  asked 100 of 100, observed 100  ████████████████████  confirmed by the router
+
+Next
+  revision 3 becomes stable when that is so
+  all traffic goes back to stable at once if the analysis fails
+
+You can
+  kubectl serin abort shop -n web           take the update back: all traffic to stable
+  kubectl serin promote shop --full -n web  skip all remaining steps, pauses and analyses
+  kubectl serin pause shop -n web           hold it here
+";
+    check("watch", &seen(updating(4, status(watch)), vec![]), expected);
+}
+
+#[test]
 fn a_pause_that_ends_by_the_clock() {
     let waiting = merged(
         pause("CanaryPauseStep"),
