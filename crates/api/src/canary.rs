@@ -77,6 +77,32 @@ pub struct CanaryStrategy {
     pub replica_progress_threshold: Option<ProgressThreshold>,
 }
 
+/// The Services of the two roles, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleServices<'s> {
+    /// Selects the canary pods.
+    pub canary: Option<&'s str>,
+    /// Selects the stable pods.
+    pub stable: Option<&'s str>,
+}
+
+impl CanaryStrategy {
+    /// The Services of the two roles. With `pingPong` the status says which one is stable: `ping`, else it is pong, so that
+    /// the first revision gets ping.
+    pub fn services(&self, stable_ping_pong: &str) -> RoleServices<'_> {
+        let (canary, stable) = match &self.ping_pong {
+            Some(PingPong { ping_service, pong_service }) => match stable_ping_pong {
+                PingPong::PING => (Some(pong_service), Some(ping_service)),
+                _ => (Some(ping_service), Some(pong_service)),
+            },
+            None => (self.canary_service.as_ref(), self.stable_service.as_ref()),
+        };
+        let [canary, stable] =
+            [canary, stable].map(|name| name.map(String::as_str).filter(|name| !name.is_empty()));
+        RoleServices { canary, stable }
+    }
+}
+
 /// Two Services that change roles.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -87,6 +113,13 @@ pub struct PingPong {
     /// The other Service.
     #[serde(default)]
     pub pong_service: String,
+}
+
+impl PingPong {
+    /// `status.canary.stablePingPong` when `pingService` is stable.
+    pub const PING: &str = "ping";
+    /// `status.canary.stablePingPong` when `pongService` is stable.
+    pub const PONG: &str = "pong";
 }
 
 /// How many of the wanted pods are enough.

@@ -35,7 +35,7 @@ pub use blue_green::{
 pub use canary::{
     CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
     HeaderRouteMatch, MirrorRouteMatch, NamedService, PauseStep, PingPong, PluginStep, ProgressThreshold,
-    SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
+    RoleServices, SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
 };
 pub use comparison::{
     BusinessRateComparison, Comparison, ErrorRateComparison, LatencyComparison, MeanComparison, Preset,

@@ -9,6 +9,7 @@ mod anti_affinity;
 mod blue_green;
 mod experiment;
 mod managed_route;
+mod ping_pong;
 mod selector;
 mod unsupported;
 mod watch;
@@ -195,6 +196,7 @@ fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut V
     }
     managed_route::names(canary, problems);
     watch::after_promotion(canary, problems);
+    ping_pong::services(canary, problems);
     if let Some(background) = &canary.analysis {
         analysis(&format!("{CANARY}.analysis"), &background.analysis, problems);
         let steps = canary.steps.as_ref().map_or(0, Vec::len);
@@ -269,7 +271,7 @@ fn routing(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
         ));
     }
     let subsets = routing.istio.as_ref().is_some_and(|istio| istio.destination_rule.is_some());
-    if !subsets {
+    if !subsets && canary.ping_pong.is_none() {
         for (field, service) in
             [("canaryService", &canary.canary_service), ("stableService", &canary.stable_service)]
         {

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::Serialize;
-use serin_api::{AnalysisPhase, AnalysisRun, Rollout, label};
+use serin_api::{AnalysisPhase, AnalysisRun, PingPong, Rollout, label};
 use serin_view::object::hash_of;
 use serin_view::phase::{Standing, standing};
 use serin_view::step::{self, Weight};
@@ -215,9 +215,13 @@ fn roles(rollout: &Rollout, hash: &str) -> Vec<&'static str> {
         ];
         return roles.iter().filter(|(_, holds)| *holds).map(|(role, _)| *role).collect();
     }
+    let ping = status.canary.stable_ping_pong == PingPong::PING;
+    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let pair = canary.is_some_and(|canary| canary.ping_pong.is_some());
+    let service = |ping: bool| pair.then_some(if ping { PingPong::PING } else { PingPong::PONG });
     match (stable, current) {
-        (true, _) => vec!["stable"],
-        (false, true) => vec!["canary"],
+        (true, _) => ["stable"].into_iter().chain(service(ping)).collect(),
+        (false, true) => ["canary"].into_iter().chain(service(!ping)).collect(),
         (false, false) => Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serin_api::{BlueGreenStrategy, CanaryStep, CanaryStrategy, Rollout, RolloutStatus};
+use serin_api::{BlueGreenStrategy, CanaryStep, CanaryStrategy, RoleServices, Rollout, RolloutStatus};
 
 use crate::replica::{Limits, Pods};
 use crate::seen::Seen;
@@ -36,6 +36,8 @@ pub(crate) struct Facts<'w> {
     /// Without any field when the strategy is blue-green.
     pub(crate) canary: &'w CanaryStrategy,
     pub(crate) blue_green: Option<&'w BlueGreenStrategy>,
+    /// The Services of canary and stable; with `pingPong` as they are in the stored status.
+    pub(crate) services: RoleServices<'w>,
     pub(crate) steps: &'w [CanaryStep],
     pub(crate) limits: Limits,
     pub(crate) total: Weight,
@@ -85,12 +87,14 @@ impl<'w> Facts<'w> {
             .and_then(|weight| u32::try_from(weight).ok())
             .map_or(PERCENT, Weight);
         let within_window = within_window(world, new, stable);
+        let ping_pong = status.map(|status| status.canary.stable_ping_pong.as_str()).unwrap_or_default();
         let fast_rollback = blue_green.is_some() && fast_rollback(world, new, stable);
         Some(Self {
             world,
             rollout,
             canary,
             blue_green,
+            services: canary.services(ping_pong),
             steps: canary.steps.as_deref().unwrap_or_default(),
             limits,
             total,
@@ -147,6 +151,11 @@ impl<'w> Facts<'w> {
     /// The ReplicaSet with this hash.
     pub(crate) fn by_hash(&self, hash: &str) -> Option<&'w ReplicaSet> {
         self.replica_sets().find(|set| set.hash == hash)
+    }
+
+    /// The two Services change roles at the end of an update, and not their selectors.
+    pub(crate) fn ping_pong(&self) -> bool {
+        self.canary.ping_pong.is_some()
     }
 
     /// Routers tell revisions apart by the labels of subsets, and not by Services.

@@ -38,6 +38,8 @@ pub(crate) struct Memory {
     pub(crate) cutover: bool,
     /// Canary: the new revision has all traffic, and is watched before it becomes stable.
     pub(crate) watching: bool,
+    /// Canary and stable Service have changed roles in this plan (`pingPong`): what is observed is told by the roles before.
+    pub(crate) roles_changed: bool,
     /// The Services that this plan points elsewhere.
     pub(crate) services: Vec<ServiceTarget>,
     /// The earliest moment at which something may change by itself.
@@ -57,6 +59,7 @@ impl Memory {
             weights_moved: false,
             cutover: false,
             watching: false,
+            roles_changed: false,
             services: Vec::new(),
             wake: None,
         }

@@ -25,9 +25,12 @@ pub(crate) fn sentence(world: &World, problems: &[String]) -> String {
 pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
     let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
     let blue_green = facts.blue_green;
+    let ping_pong = facts.canary.ping_pong.as_ref();
     let services = [
         ("canary.canaryService", facts.canary.canary_service.as_deref()),
         ("canary.stableService", facts.canary.stable_service.as_deref()),
+        ("canary.pingPong.pingService", ping_pong.map(|pair| pair.ping_service.as_str())),
+        ("canary.pingPong.pongService", ping_pong.map(|pair| pair.pong_service.as_str())),
         ("blueGreen.activeService", blue_green.map(|strategy| strategy.active_service.as_str())),
         ("blueGreen.previewService", blue_green.and_then(|strategy| strategy.preview_service.as_deref())),
     ];

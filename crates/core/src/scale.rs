@@ -105,10 +105,9 @@ fn carried_for_stable(facts: &Facts, memory: &Memory, split: &Split) -> i32 {
 /// Pods of the canary that serve for stable: a Service that selects no revision yet reaches the pods of all, and together
 /// they must be enough.
 fn shared(facts: &Facts, split: &Split) -> i32 {
-    let carriers =
-        [(&facts.canary.canary_service, split.canary), (&facts.canary.stable_service, split.stable())];
+    let carriers = [(facts.services.canary, split.canary), (facts.services.stable, split.stable())];
     let reaches_all = carriers.into_iter().any(|(name, weight)| {
-        let service = name.as_deref().and_then(|name| facts.service(name)).and_then(|seen| seen.last_known());
+        let service = name.and_then(|name| facts.service(name)).and_then(|seen| seen.last_known());
         weight.0 > 0 && service.is_some_and(|service| service.hash.is_none())
     });
     if !reaches_all {
@@ -245,7 +244,7 @@ fn selected_keep_one(
     let all = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.spec));
     let alone = all == set.pods.spec && successor.is_none_or(|pods| pods.spec == 0);
     let crowded = alone && all >= facts.limits.most();
-    let named = [&facts.canary.canary_service, &facts.canary.stable_service].into_iter().flatten();
+    let named = [facts.services.canary, facts.services.stable].into_iter().flatten();
     let seen = named.into_iter().all(|name| facts.service(name).is_some_and(|seen| seen.fresh().is_some()));
     let leaving =
         memory.services.iter().any(|target| facts.selected(Some(&target.service)) == Some(&set.hash));

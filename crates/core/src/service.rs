@@ -20,14 +20,18 @@ enum Role {
 }
 
 /// What the Services should select. A Service is pointed at a revision only when that has ready pods for the traffic
-/// which the Service carries; the canary Service goes to a new revision only while it carries nothing.
+/// which the Service carries; the canary Service goes to a new revision only while it carries nothing. With `pingPong` no
+/// Service with traffic is pointed elsewhere, and none before the roles that were changed are stored.
 pub(crate) fn targets(facts: &Facts, memory: &Memory) -> Vec<ServiceTarget> {
+    if memory.roles_changed {
+        return Vec::new();
+    }
     if let Some(strategy) = facts.blue_green {
         return blue_green::service::targets(facts, strategy, memory);
     }
     let wanted = [
-        (Role::Stable, facts.canary.stable_service.as_deref(), stable_role(facts, memory)),
-        (Role::Canary, facts.canary.canary_service.as_deref(), canary_role(facts, memory)),
+        (Role::Stable, facts.services.stable, stable_role(facts, memory)),
+        (Role::Canary, facts.services.canary, canary_role(facts, memory)),
     ];
     let targets = wanted.into_iter().filter_map(|(role, name, set)| {
         let (name, set) = (name?, set?);
@@ -77,7 +81,7 @@ fn canary_role<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w ReplicaSet>
     if facts.routed() {
         return facts.new;
     }
-    let selected = facts.selected(facts.canary.canary_service.as_deref());
+    let selected = facts.selected(facts.services.canary);
     let superseded = selected.is_some_and(|hash| hash != facts.current_hash && hash != memory.stable());
     let without = capacity::desired(facts, memory).canary == 0 && facts.limits.replicas > 0;
     if without || superseded && facts.new_pods().serving() == 0 { stable } else { facts.new }
@@ -96,7 +100,7 @@ fn may_select(facts: &Facts, memory: &Memory, role: Role, set: &ReplicaSet) -> b
             set.pods.serving() >= carrying(fewest, rest, facts.total).max(one)
         }
         // Stable takes the traffic of the canary Service over at once, unless its pods are still to come step by step.
-        Role::Canary if set.hash == memory.stable() => {
+        Role::Canary if set.hash == memory.stable() && !facts.ping_pong() => {
             let by_steps = dynamic::is_on(facts) && set.pods.serving() < facts.limits.replicas;
             set.pods.serving() >= fewest && (!by_steps || idle(facts))
         }
@@ -113,7 +117,7 @@ fn idle(facts: &Facts) -> bool {
 
 /// The stable Service selects the stable revision, as far as it is known.
 pub(crate) fn stable_follows(facts: &Facts, stable: &str) -> bool {
-    let name = facts.canary.stable_service.as_deref();
+    let name = facts.services.stable;
     name.is_none_or(|name| match facts.service(name).map(Seen::last_known) {
         Some(Some(service)) => service.hash.as_deref() == Some(stable),
         _ => false,
@@ -130,7 +134,7 @@ pub(crate) struct DrainPermit(());
 /// What is waited for, for people, and until when, if that is known.
 pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<DrainPermit, Until> {
     if !facts.routed() {
-        for name in [&facts.canary.canary_service, &facts.canary.stable_service].into_iter().flatten() {
+        for name in [facts.services.canary, facts.services.stable].into_iter().flatten() {
             unselected(facts, name, hash)?;
         }
         return Ok(DrainPermit(()));
@@ -151,12 +155,10 @@ pub(crate) fn drained(facts: &Facts, memory: &Memory, hash: &str) -> Result<Drai
             None => Ok(DrainPermit(())),
         };
     }
-    let carriers = [
-        (&facts.canary.canary_service, split.uses_canary()),
-        (&facts.canary.stable_service, split.stable().0 > 0),
-    ];
+    let carriers =
+        [(facts.services.canary, split.uses_canary()), (facts.services.stable, split.stable().0 > 0)];
     for (name, used) in carriers {
-        if let Some(name) = name.as_deref().filter(|_| used) {
+        if let Some(name) = name.filter(|_| used) {
             unselected(facts, name, hash)?;
         }
     }

@@ -196,6 +196,9 @@ pub struct Backends {
     pub canary_hash: String,
     /// Pod template hash of the stable revision.
     pub stable_hash: String,
+    /// The two Services change roles: what a step added for the one may lead to what is the other one now.
+    #[serde(default)]
+    pub ping_pong: bool,
     /// Names of `managedRoutes`, in the order of their precedence.
     pub managed_routes: Vec<String>,
     /// The Rollout as the owner of objects that routers make; without it none are made.

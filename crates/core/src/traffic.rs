@@ -12,9 +12,10 @@ use crate::step;
 use crate::trial;
 use crate::weights;
 
-/// The split for all routers; `None` leaves the routes alone because what they show cannot be judged.
+/// The split for all routers; `None` leaves the routes alone because what they show cannot be judged, or canary and stable
+/// are changing places: what they show is true of the new roles as well, once these are stored.
 pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Split> {
-    if !facts.routed() || memory.stable().is_empty() {
+    if !facts.routed() || memory.stable().is_empty() || memory.roles_changed {
         return None;
     }
     let weight = wanted_weight(facts, memory, gates)?;
@@ -202,7 +203,7 @@ fn stable_service_follows(facts: &Facts, memory: &Memory) -> bool {
     if facts.by_subsets() {
         return weights::behind_stable(facts, memory).is_none_or(|hash| hash == memory.stable());
     }
-    let Some(service) = facts.canary.stable_service.as_deref() else {
+    let Some(service) = facts.services.stable else {
         return true;
     };
     match facts.service(service).map(crate::seen::Seen::last_known) {
@@ -214,6 +215,6 @@ fn stable_service_follows(facts: &Facts, memory: &Memory) -> bool {
 
 /// Weight on the canary reaches the canary, and not a revision before it.
 pub(crate) fn reaches_canary(facts: &Facts, memory: &Memory) -> bool {
-    let named = facts.by_subsets() || facts.canary.canary_service.is_some();
+    let named = facts.by_subsets() || facts.services.canary.is_some();
     !named || weights::behind_canary(facts, memory) == Some(&facts.current_hash)
 }

@@ -105,8 +105,8 @@ fn destinations(
     };
     let known_canary = known(before.map(|known| &known.canary));
     let known_stable = known(before.map(|known| &known.stable));
-    let canary_service = facts.canary.canary_service.as_deref();
-    let stable_service = facts.canary.stable_service.as_deref();
+    let canary_service = facts.services.canary;
+    let stable_service = facts.services.stable;
     let (canary, stable) = if facts.by_subsets() {
         split.reached.clone().map_or((known_canary, known_stable), |reached| (reached.canary, reached.stable))
     } else {
@@ -151,7 +151,7 @@ pub(crate) fn asked_of_stable(facts: &Facts, memory: &Memory) -> String {
 
 /// The revision that weight on the canary reaches now; `None` when no single one, or it cannot be said.
 pub(crate) fn behind_canary<'m>(facts: &Facts<'m>, memory: &'m Memory) -> Option<&'m str> {
-    match facts.canary.canary_service.as_deref() {
+    match facts.services.canary {
         Some(service) if !facts.by_subsets() => facts.selected(Some(service)),
         _ => memory.status.canary.weights.as_ref()?.canary.pod_template_hash.as_deref(),
     }
@@ -159,7 +159,7 @@ pub(crate) fn behind_canary<'m>(facts: &Facts<'m>, memory: &'m Memory) -> Option
 
 /// The revision that weight on stable reaches now; `None` when no single one, or it cannot be said.
 pub(crate) fn behind_stable<'m>(facts: &Facts<'m>, memory: &'m Memory) -> Option<&'m str> {
-    match facts.canary.stable_service.as_deref() {
+    match facts.services.stable {
         Some(service) if !facts.by_subsets() => facts.selected(Some(service)),
         _ => memory.status.canary.weights.as_ref()?.stable.pod_template_hash.as_deref(),
     }

@@ -146,6 +146,14 @@ impl Scene {
             .rest()
     }
 
+    /// The two Services change roles; the one of stable is ping.
+    pub fn ping_pong(self) -> Self {
+        let pair = json!({"pingService": STABLE_SERVICE, "pongService": CANARY_SERVICE});
+        self.canary(json!({"canaryService": null, "stableService": null, "pingPong": pair}))
+            .status(|status| status.canary.stable_ping_pong = "ping".to_owned())
+            .rest()
+    }
+
     /// Steps may add these routes, and the routers can.
     pub fn managed(self, names: &[&str]) -> Self {
         let routes: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
@@ -311,6 +319,9 @@ impl Scene {
     /// Decides once, and the cluster does all of it at once.
     pub fn act(mut self) -> (Self, Plan) {
         let plan = self.plan();
+        if self.roles() != plan.status.canary.stable_ping_pong {
+            self = self.change_roles();
+        }
         self.world.rollout.status = Some(plan.status.clone());
         for target in &plan.services {
             self = self.selects(&target.service, &target.hash);
@@ -335,6 +346,27 @@ impl Scene {
         }
         self.fill_pods();
         (self, plan)
+    }
+
+    /// Which of the two Services is stable, as it is stored.
+    fn roles(&self) -> String {
+        self.world
+            .rollout
+            .status
+            .as_ref()
+            .map(|status| status.canary.stable_ping_pong.clone())
+            .unwrap_or_default()
+    }
+
+    /// What routers show of the one Service is told of the other role.
+    fn change_roles(self) -> Self {
+        self.edit(|world| {
+            for router in &mut world.routers {
+                if let Effective::Applied(split) | Effective::Pending(split) = &mut router.effective {
+                    split.canary = split.stable();
+                }
+            }
+        })
     }
 
     /// The pods of every ReplicaSet are listed, and were created at the beginning.

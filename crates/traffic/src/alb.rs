@@ -250,6 +250,7 @@ impl Router for Alb {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            role_change: self.root.is_some(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }

@@ -200,6 +200,7 @@ impl Router for Apisix {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: false,
+            role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }

@@ -18,6 +18,8 @@ pub struct Capabilities {
     pub max_weight: bool,
     /// Weighted experiment templates get traffic.
     pub additional: bool,
+    /// The Services of canary and stable may change places (`pingPong`): its objects name both of them.
+    pub role_change: bool,
     /// The status of its objects says that the data plane follows, so that nothing need be waited for.
     pub confirms: bool,
     /// Seconds until the data plane follows a change for certain, counted from when `effective` shows it as applied.

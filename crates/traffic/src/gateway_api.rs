@@ -216,6 +216,7 @@ impl Router for GatewayApi {
             },
             max_weight: true,
             additional: false,
+            role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }

@@ -48,6 +48,12 @@ impl Generic {
 }
 
 impl Target {
+    /// Both weights are found by the names of the Services, so that they are found again when these change roles.
+    fn names_both(&self) -> bool {
+        let names = |path: &Path, placeholder: &str| path.to_string().contains(placeholder);
+        names(&self.canary, "{canaryService}") && names(&self.stable, "{stableService}")
+    }
+
     fn find(&self, object: &Value, backends: &Backends) -> Found {
         let mut found = Found::default();
         match self.fork(object, backends) {
@@ -148,6 +154,7 @@ impl Router for Generic {
             mirrors: Mirrors::No,
             max_weight: true,
             additional: false,
+            role_change: self.targets.iter().all(Target::names_both),
             confirms: false,
             propagation_seconds: self
                 .targets

@@ -164,6 +164,7 @@ impl Router for Istio {
             mirrors: Mirrors::Any,
             max_weight: false,
             additional: false,
+            role_change: self.rule.is_none(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }

@@ -147,6 +147,17 @@ fn beyond(
         let value = total(routing).to_string();
         problems.push(Problem::Invalid { path: format!("{PATH}.maxTrafficWeight"), value, message });
     }
+    let without = capability::lacking(routers, |can| !can.role_change);
+    if canary.ping_pong.is_some() && !without.is_empty() {
+        let message = format!(
+            "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only, and with Traefik, APISIX, SMI \
+             with rootService, and paths with {{canaryService}} and {{stableService}}; {} cannot: use canaryService and \
+             stableService",
+            without.join(", ")
+        );
+        let path = "spec.strategy.canary.pingPong".to_owned();
+        problems.push(Problem::Invalid { path, value: "set".to_owned(), message });
+    }
     capability::beyond(canary.steps.as_deref().unwrap_or_default(), routers, problems);
 }
 
@@ -158,7 +169,8 @@ fn total(routing: &RolloutTrafficRouting) -> Weight {
     most(routing).unwrap_or(PERCENT)
 }
 
-/// What routers tell the destinations of a Rollout apart by; `None` without a canary strategy.
+/// What routers tell the destinations of a Rollout apart by; `None` without a canary strategy. With `pingPong` its status
+/// says which Service is which.
 ///
 /// An empty `canary_hash` says that no pod of the canary is ready for traffic yet, an empty `stable_hash` that there is
 /// no stable revision yet.
@@ -167,13 +179,16 @@ pub fn backends(rollout: &Rollout, canary_hash: &str, stable_hash: &str) -> Opti
     let routing = canary.traffic_routing.as_ref();
     let managed = routing.and_then(|routing| routing.managed_routes.as_ref()).into_iter().flatten();
     let name = rollout.metadata.name.clone().unwrap_or_default();
+    let ping_pong = rollout.status.as_ref().map(|status| status.canary.stable_ping_pong.as_str());
+    let services = canary.services(ping_pong.unwrap_or_default());
     Some(Backends {
         namespace: rollout.metadata.namespace.clone().unwrap_or_default(),
         rollout: name.clone(),
-        canary_service: canary.canary_service.clone().unwrap_or_default(),
-        stable_service: canary.stable_service.clone().unwrap_or_default(),
+        canary_service: services.canary.unwrap_or_default().to_owned(),
+        stable_service: services.stable.unwrap_or_default().to_owned(),
         canary_hash: canary_hash.to_owned(),
         stable_hash: stable_hash.to_owned(),
+        ping_pong: canary.ping_pong.is_some(),
         managed_routes: managed.map(|route| route.name.clone()).filter(|name| !name.is_empty()).collect(),
         owner: rollout.metadata.uid.clone().filter(|uid| !uid.is_empty()).map(|uid| Owner { name, uid }),
     })

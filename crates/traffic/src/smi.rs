@@ -119,6 +119,7 @@ impl Router for Smi {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            role_change: self.root.is_some(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }
@@ -198,6 +199,7 @@ mod tests {
             stable_service: text("stable"),
             canary_hash: text("v2"),
             stable_hash: text("v1"),
+            ping_pong: false,
             managed_routes: Vec::new(),
             owner: Some(Owner { name: text("web"), uid: text("u") }),
         }

@@ -105,6 +105,7 @@ impl Router for Traefik {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: false,
+            role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
         }

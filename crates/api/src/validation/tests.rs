@@ -126,6 +126,30 @@ fn each_problem_names_field_value_and_remedy() {
             "Canary service and Stable service must to be set",
         ),
         (
+            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a}}}}",
+            "pingPong.pongService: Invalid value: \"\": Ping service and Pong service must to be set",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: a}}}}",
+            "pingPong.pongService: Invalid value: \"a\": This rollout uses the same service for the ping and pong",
+        ),
+        (
+            "spec: {strategy: {canary: {pingPong: {pingService: a, pongService: b}}}}",
+            "canary.pingPong: Invalid value: \"set\": without trafficRouting",
+        ),
+        (
+            "spec: {strategy: {canary: {stableService: c, trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: b}}}}",
+            "canary.stableService: Invalid value: \"c\": with pingPong",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {alb: {ingress: i, servicePort: 80}}, pingPong: {pingService: a, pongService: b}}}}",
+            "alb.rootService: Invalid value: \"\": Root service field is required",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {istio: {virtualService: {name: v}, destinationRule: {name: d, canarySubsetName: c, stableSubsetName: s}}}, pingPong: {pingService: a, pongService: b}}}}",
+            "istio.destinationRule: Invalid value: \"set\": subsets tell",
+        ),
+        (
             "spec: {strategy: {canary: {canaryService: a, stableService: a}}}",
             "two different services are required",
         ),

@@ -22,7 +22,6 @@ pub(super) fn fields(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
 
 fn canary_fields(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     let at = |field: &str| format!("{CANARY}.{field}");
-    refuse(problems, at("pingPong"), canary.ping_pong.is_some(), "use canaryService and stableService");
     let threshold = canary.replica_progress_threshold.as_ref();
     if let Some(threshold) =
         threshold.filter(|threshold| !["Percent", "Pods"].contains(&threshold.type_.as_str()))

@@ -1,7 +1,9 @@
 //! Decides which AnalysisRuns there should be, and what is in them.
 
 use serde_json::{Value, json};
-use serin_api::{AnalysisPhase, AnalysisRunSpec, Arms, RolloutAnalysis, RolloutAnalysisRunStatus, label};
+use serin_api::{
+    AnalysisPhase, AnalysisRunSpec, Arms, RoleServices, RolloutAnalysis, RolloutAnalysisRunStatus, label,
+};
 
 use super::{Role, measured};
 use crate::analysis_spec;
@@ -188,7 +190,8 @@ fn spec(facts: &Facts, memory: &Memory, analysis: &RolloutAnalysis) -> Result<An
 
 /// The two revisions of comparisons; with their Services, where traffic is told apart by Services.
 fn arms(facts: &Facts, memory: &Memory) -> Arms {
-    let services = facts.canary.canary_service.clone().zip(facts.canary.stable_service.clone());
+    let RoleServices { canary, stable } = facts.services;
+    let services = canary.map(str::to_owned).zip(stable.map(str::to_owned));
     let namespace = services.is_some().then(|| facts.namespace().to_owned());
     let (canary_service, stable_service) = services.unzip();
     let (canary, stable) = (facts.current_hash.clone(), memory.stable().to_owned());

@@ -2,7 +2,7 @@
 //! A rolling update is a canary without steps.
 
 use jiff::Timestamp;
-use serin_api::CanaryStep;
+use serin_api::{CanaryStep, PingPong};
 
 use crate::analysis::{self, StepVerdict};
 use crate::capacity;
@@ -239,6 +239,16 @@ fn may_complete(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
     !facts.rollout.spec.paused && !analysis::held(facts, memory, gates)
 }
 
+/// With `pingPong` the Service of the canary becomes that of stable, traffic and all; nothing else moves in this plan.
+fn change_roles(facts: &Facts, memory: &mut Memory) {
+    if facts.ping_pong() {
+        let was_ping = memory.status.canary.stable_ping_pong == PingPong::PING;
+        let now = if was_ping { PingPong::PONG } else { PingPong::PING };
+        now.clone_into(&mut memory.status.canary.stable_ping_pong);
+        memory.roles_changed = true;
+    }
+}
+
 fn promote(facts: &Facts, memory: &mut Memory, reason: &str) {
     memory.clear_pauses();
     memory.forget_abort();
@@ -246,5 +256,6 @@ fn promote(facts: &Facts, memory: &mut Memory, reason: &str) {
     memory.status.current_step_index = last_index(facts);
     memory.status.stable_rs = Some(facts.current_hash.clone());
     memory.progressed = true;
+    change_roles(facts, memory);
     tell_completion(&mut memory.journal, facts, reason);
 }

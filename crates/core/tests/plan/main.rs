@@ -15,6 +15,7 @@ mod analysis;
 mod blue_green;
 mod experiment;
 mod law;
+mod ping_pong;
 mod replica_math;
 mod restart;
 mod revision;

@@ -4,7 +4,7 @@ use serin_api::RolloutStatus;
 
 use super::Cluster;
 use super::pod::image;
-use super::truth::Asked;
+use super::truth::{Asked, Side};
 use crate::digest::gates;
 use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE};
 
@@ -88,7 +88,8 @@ fn carried_by(cluster: &Cluster, hash: &str, complain: &mut impl FnMut(String)) 
             complain(format!("{} sends {} to {:?} instead of {hash}", flow.name, flow.weight, flow.hash));
         }
     }
-    if cluster.truth.flowing.iter().any(|asked| *asked != Asked::default()) {
+    let stable = Side::of_canary(Some(&cluster.truth.world.rollout)).other();
+    if cluster.truth.flowing.iter().any(|asked| *asked != Asked::all(stable)) {
         complain(format!("the canary has {:?}", cluster.truth.flowing));
     }
     for name in [CANARY_SERVICE, STABLE_SERVICE, ACTIVE_SERVICE] {

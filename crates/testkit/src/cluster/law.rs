@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serin_api::RolloutStatus;
 use serin_core::replica::carrying;
 use serin_core::split::Weight;
+use serin_core::strategy::ServiceTarget;
 use serin_core::world::{ReplicaSet, World};
 use serin_core::{Plan, plan};
 
 use super::Cluster;
 use super::pod::image;
 use super::traffic::Flow;
-use super::truth::{Asked, Object};
+use super::truth::{Asked, Object, Side};
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// What is remembered to judge the next moment, and what was found.
@@ -127,11 +128,28 @@ impl Cluster {
         }
         let Some(known) = self.laws.aborted.clone() else { return };
         let now: Vec<_> = self.truth.routes.iter().map(|route| route.asked).collect();
-        let rises = |(now, known): (&Asked, &Asked)| now.weight > known.weight || now.staff && !known.staff;
+        let canary = Side::of_canary(Some(&self.truth.world.rollout));
+        let rises = |(now, known): (&Asked, &Asked)| {
+            now.weight_of(canary) > known.weight_of(canary) || now.staff.is_some() && known.staff.is_none()
+        };
         if now.iter().zip(&known).any(rises) {
             self.violation(format!("the traffic of the canary rose after an abort: {known:?} to {now:?}"));
         }
         self.laws.aborted = Some(now);
+    }
+
+    /// (h) Services that change roles never change their revision under traffic.
+    pub(super) fn judge_switch(&mut self, target: &ServiceTarget) {
+        let strategy = self.truth.world.rollout.spec.strategy.as_ref();
+        let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+        let pair = canary.is_some_and(|canary| canary.ping_pong.is_some());
+        let selected = self.truth.service_mut(&target.service).and_then(|service| service.hash.clone());
+        let other = selected.is_some_and(|selected| selected != target.hash);
+        let side = if target.service == CANARY_SERVICE { Side::Canary } else { Side::Stable };
+        let carries = |asked: &Asked| asked.weight_of(side) > 0 || asked.staff == Some(side);
+        if pair && other && self.truth.flowing.iter().any(carries) {
+            self.violation(format!("{target:?} is written while it carries {:?}", self.truth.flowing));
+        }
     }
 
     /// (g) Without routers, pods that we took away leave as many available as must be.

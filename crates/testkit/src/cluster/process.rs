@@ -11,7 +11,7 @@ use serin_core::write::Write;
 use serin_core::{Plan, plan};
 
 use super::traffic::{STAFF, Turn};
-use super::truth::{Asked, Key, Kind, Object};
+use super::truth::{Asked, Key, Kind, Object, Side};
 use super::{Cluster, Event};
 use crate::digest;
 
@@ -195,7 +195,10 @@ impl Cluster {
     fn turns(&self, world: &World, decided: &Plan) -> Vec<Turn> {
         let Some(split) = &decided.split else { return Vec::new() };
         let mut turns = Vec::new();
-        let mut asked = Asked { weight: split.canary.0, staff: split.routes().any(|name| name == STAFF) };
+        let side = Side::of_canary(Some(&world.rollout));
+        let staff = split.routes().any(|name| name == STAFF).then_some(side);
+        let weight = if side == Side::Canary { split.canary.0 } else { split.stable().0 };
+        let mut asked = Asked { weight, staff };
         let shown = |index: usize| match self.process.cache.get(&Key::new(Kind::Route, index.to_string())) {
             Some((version, object)) => match object.as_ref() {
                 Object::Route(route) => Some((*version, route.asked)),
@@ -220,7 +223,7 @@ impl Cluster {
             if rule.canary != decided.canary_hash || self.stale(&rule_key) {
                 let shown: Vec<_> = routes.filter_map(shown).map(|(_, asked)| asked).collect();
                 asked.weight = asked.weight.min(shown.iter().map(|asked| asked.weight).min().unwrap_or(0));
-                asked.staff &= shown.iter().all(|asked| asked.staff);
+                asked.staff = asked.staff.filter(|_| shown.iter().all(|asked| asked.staff.is_some()));
             }
         }
         for index in 0..world.routers.len() {

@@ -42,6 +42,8 @@ enum Traffic {
     Pods,
     PodsAndServices,
     Routes(usize),
+    /// Routes of two Services that change roles.
+    PingPong(usize),
     Subsets,
 }
 
@@ -50,7 +52,7 @@ impl Traffic {
     fn services(self) -> &'static [&'static str] {
         match self {
             Self::BlueGreen => &[ACTIVE_SERVICE, PREVIEW_SERVICE],
-            Self::PodsAndServices | Self::Routes(_) => &[CANARY_SERVICE, STABLE_SERVICE],
+            Self::PodsAndServices | Self::Routes(_) | Self::PingPong(_) => &[CANARY_SERVICE, STABLE_SERVICE],
             Self::Pods | Self::Subsets => &[],
         }
     }
@@ -67,14 +69,17 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         Traffic::Routes(2),
         Traffic::Subsets,
     ];
-    let canary = chance.pick(&kinds);
+    let canary = match chance.pick(&kinds) {
+        Traffic::Routes(routes) if seed.is_multiple_of(3) => Traffic::PingPong(routes),
+        kind => kind,
+    };
     let traffic = if seed.is_multiple_of(5) { Traffic::BlueGreen } else { canary };
     let strategy = strategy(&mut chance, traffic);
     let weather = weather(&mut chance, traffic, &strategy);
     let scene = rollout(&mut chance, traffic, strategy);
     let (routes, subsets) = match traffic {
         Traffic::Pods | Traffic::PodsAndServices | Traffic::BlueGreen => (0, false),
-        Traffic::Routes(routes) => (routes, false),
+        Traffic::Routes(routes) | Traffic::PingPong(routes) => (routes, false),
         Traffic::Subsets => (1, true),
     };
     let story = told.then(|| vec![format!("{traffic:?} {weather:?}"), spec_text(&scene)]);
@@ -162,9 +167,11 @@ fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
     if traffic == Traffic::BlueGreen {
         return blue_green(chance);
     }
-    let routed = matches!(traffic, Traffic::Routes(_) | Traffic::Subsets);
+    let routed = matches!(traffic, Traffic::Routes(_) | Traffic::PingPong(_) | Traffic::Subsets);
     let mut canary = json!({"steps": steps(chance, routed)});
-    if traffic != Traffic::Pods && traffic != Traffic::Subsets {
+    if matches!(traffic, Traffic::PingPong(_)) {
+        canary["pingPong"] = json!({"pingService": CANARY_SERVICE, "pongService": STABLE_SERVICE});
+    } else if traffic != Traffic::Pods && traffic != Traffic::Subsets {
         canary["canaryService"] = json!(CANARY_SERVICE);
         canary["stableService"] = json!(STABLE_SERVICE);
     }
@@ -328,7 +335,7 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
         10 => Command::Crash,
         11 => Command::WatchDown(chance.pick(&KINDS), outage),
         12 => match traffic {
-            Traffic::Routes(routes) => {
+            Traffic::Routes(routes) | Traffic::PingPong(routes) => {
                 let last = i64::try_from(routes).unwrap_or(1) - 1;
                 Command::RouterDown(usize::try_from(chance.between(0, last)).unwrap_or(0), outage)
             }

@@ -5,7 +5,7 @@ use serin_core::split::{Effective, HeaderRoute, Reached, Split, Weight};
 use serin_core::strategy::ServiceTarget;
 use serin_core::world::RouterReport;
 
-use super::truth::{Asked, Key, Kind, Route, Rule};
+use super::truth::{Asked, Key, Kind, Route, Rule, Side};
 use super::{Cluster, Event};
 use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, STABLE_SERVICE};
 
@@ -46,23 +46,25 @@ impl Cluster {
             let name = "the active Service".to_owned();
             flows.extend(hash.map(|hash| Flow { name, canary: false, weight: 100, hash }));
         }
+        let canary = Side::of_canary(Some(&self.truth.world.rollout));
         for (index, Asked { weight, staff }) in self.truth.flowing.iter().copied().enumerate() {
             let shares = [
-                ("weight", CANARY_SERVICE, weight),
-                ("weight", STABLE_SERVICE, 100 - weight),
-                ("header", CANARY_SERVICE, u32::from(staff)),
+                ("weight", Side::Canary, weight),
+                ("weight", Side::Stable, 100 - weight),
+                ("header", staff.unwrap_or(Side::Canary), u32::from(staff.is_some())),
             ];
-            for (by, service, weight) in shares {
-                let canary = service == CANARY_SERVICE;
+            for (by, side, weight) in shares {
+                let service = if side == Side::Canary { CANARY_SERVICE } else { STABLE_SERVICE };
                 let hash = if self.truth.rule.is_some() {
                     let rule = &self.truth.ruling;
-                    let hash = if canary { &rule.canary } else { &rule.stable };
+                    let hash = if side == Side::Canary { &rule.canary } else { &rule.stable };
                     Some((!hash.is_empty()).then(|| hash.clone()))
                 } else {
                     self.truth.endpoints.get(service).cloned()
                 };
                 // A Service that somebody deleted reaches nobody: not our doing.
                 let Some(hash) = hash else { continue };
+                let canary = side == canary && self.truth.is_canary(hash.as_deref());
                 flows.push(Flow {
                     name: format!("route {index} by {by} to {service}"),
                     canary,
@@ -82,7 +84,8 @@ impl Cluster {
         stale: bool,
         rule: Option<(&Rule, bool)>,
     ) -> RouterReport {
-        let Asked { weight, staff } = seen.asked;
+        let side = Side::of_canary(self.cached_rollout());
+        let (weight, staff) = (seen.asked.weight_of(side), seen.asked.staff.is_some());
         let mut split = Split::new(Weight(100), Weight(weight));
         split.headers.extend(staff.then(|| HeaderRoute { name: STAFF.to_owned(), matches: Vec::new() }));
         split.reached =
@@ -118,6 +121,7 @@ impl Cluster {
         if self.truth.versions.get(&key).copied() != seen {
             return false;
         }
+        self.judge_switch(target);
         let Some(service) = self.truth.service_mut(&target.service) else { return false };
         service.hash = Some(target.hash.clone());
         service.managed_by = Some("shop".to_owned());

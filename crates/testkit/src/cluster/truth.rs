@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use serin_api::{AnalysisTemplateSpec, Rollout};
+use serin_api::{AnalysisTemplateSpec, PingPong, Rollout};
 use serin_core::replica::Limits;
 use serin_core::seen::Seen;
 use serin_core::world::{AnalysisRun, ReplicaSet, Service, Template, World};
@@ -42,11 +42,46 @@ impl Key {
 }
 
 /// What a routing object asks for and the data plane follows: a weight for the canary, and whether it also gets the
-/// requests of the header route `staff`.
+/// requests of the header route `staff`. Told by Services: `weight` is that of the canary Service, which is stable's after
+/// canary and stable have changed roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) weight: u32,
-    pub(crate) staff: bool,
+    pub(crate) staff: Option<Side>,
+}
+
+impl Asked {
+    /// Everything goes to this Service.
+    pub(crate) fn all(side: Side) -> Self {
+        Self { weight: if side == Side::Canary { 100 } else { 0 }, staff: None }
+    }
+
+    /// The weight of this Service.
+    pub(crate) fn weight_of(self, side: Side) -> u32 {
+        if side == Side::Canary { self.weight } else { 100 - self.weight }
+    }
+}
+
+/// One of the two Services: the one that is the canary's, or stable's, in the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Canary,
+    Stable,
+}
+
+impl Side {
+    /// The Service of the canary, as a status says it: `pingPong` has the canary Service as ping.
+    pub(crate) fn of_canary(rollout: Option<&Rollout>) -> Self {
+        let status = rollout.and_then(|rollout| rollout.status.as_ref());
+        match status.map(|status| status.canary.stable_ping_pong.as_str()) {
+            Some(PingPong::PING) => Self::Stable,
+            _ => Self::Canary,
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        if self == Self::Canary { Self::Stable } else { Self::Canary }
+    }
 }
 
 /// A routing object, and whether the gateway says that it follows.
@@ -202,6 +237,17 @@ impl Truth {
     pub(crate) fn is_blue_green(&self) -> bool {
         let strategy = self.world.rollout.spec.strategy.as_ref();
         strategy.is_some_and(|strategy| strategy.blue_green.is_some())
+    }
+
+    /// What reaches `hash` by the Service of the canary is traffic of the canary. With `pingPong` that Service has what is
+    /// left of the revision before, once canary and stable have changed roles.
+    pub(crate) fn is_canary(&self, hash: Option<&str>) -> bool {
+        let rollout = &self.world.rollout;
+        let status = rollout.status.clone().unwrap_or_default();
+        let strategy = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+        let pair = strategy.is_some_and(|canary| canary.ping_pong.is_some());
+        let promoted = status.stable_rs.as_ref() == Some(&status.current_pod_hash);
+        !pair || !promoted && hash == Some(&status.current_pod_hash)
     }
 
     /// The limits that the spec asks for now.

@@ -34,7 +34,8 @@ pub(super) struct Allowed {
 }
 
 /// Whether a step added the rule: it has the name of a managed route, with or without a number, and sends everything or
-/// copies to the canary. A rule of the user with such a name and other backends is not ours. `namespace` is that of the
+/// copies to the canary, or to what was the Service of the canary. A rule of the user with such a name and other backends
+/// is not ours. `namespace` is that of the
 /// route.
 pub(super) fn managed(rule: &Value, namespace: &str, backends: &Backends) -> Option<Managed> {
     let name = object::text(rule, "name")?;
@@ -43,11 +44,15 @@ pub(super) fn managed(rule: &Value, namespace: &str, backends: &Backends) -> Opt
         let index = rest.and_then(|rest| rest.strip_prefix('-'));
         rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
     });
-    let canary = |entry: &Value| role(entry, namespace, backends) == Some(Role::Canary);
-    let copies = |filter: &Value| filter.pointer("/requestMirror/backendRef").is_some_and(canary);
+    let one = |entry: &Value| match role(entry, namespace, backends) {
+        Some(Role::Canary) => true,
+        Some(Role::Stable) => backends.ping_pong,
+        None => false,
+    };
+    let copies = |filter: &Value| filter.pointer("/requestMirror/backendRef").is_some_and(one);
     match object::list(rule, "/backendRefs") {
         _ if !named => None,
-        [only] if canary(only) => Some(Managed::Header),
+        [only] if one(only) => Some(Managed::Header),
         _ => object::list(rule, "/filters").iter().any(copies).then_some(Managed::Mirror),
     }
 }

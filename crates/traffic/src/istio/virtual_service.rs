@@ -100,7 +100,7 @@ impl VirtualService {
     }
 
     /// A step added the route: it has the name of a managed route, with or without a number, and sends everything or
-    /// copies to the canary. Routes that the spec lists, and those that lead elsewhere, are the user's.
+    /// copies to the canary, or to what was the Service of the canary. Routes that the spec lists, and those that lead elsewhere, are the user's.
     pub(super) fn is_managed(&self, route: &Value, roles: &Roles) -> bool {
         let named = object::text(route, "name").is_some_and(|name| {
             !self.routes.iter().any(|listed| listed == name)
@@ -110,11 +110,13 @@ impl VirtualService {
                     rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
                 })
         });
-        let canary =
-            |to: Option<&Value>| to.and_then(|to| roles.of(to, &self.key.namespace)) == Some(Role::Canary);
+        let leads = |to: Option<&Value>, role: Role| {
+            to.and_then(|to| roles.of(to, &self.key.namespace)) == Some(role)
+        };
         let all = object::list(route, "/route");
-        let only = !all.is_empty() && all.iter().all(|entry| canary(entry.get("destination")));
-        named && (only || canary(route.get("mirror")))
+        let only = |role| !all.is_empty() && all.iter().all(|entry| leads(entry.get("destination"), role));
+        let to = |role| only(role) || leads(route.get("mirror"), role);
+        named && (to(Role::Canary) || roles.backends.ping_pong && to(Role::Stable))
     }
 
     /// The weighted routes: those that the spec lists; in a section without list the only one (http) or the first (tls,

@@ -33,6 +33,9 @@ pub(crate) struct Want {
     mirrors: Vec<MirrorRoute>,
     #[serde(default)]
     target: Option<ServiceTarget>,
+    /// Canary and stable Service are ping and pong, and this one is stable.
+    #[serde(default)]
+    stable_ping_pong: Option<String>,
 }
 
 fn canary_service() -> Option<String> {
@@ -253,16 +256,23 @@ fn step(route: &MirrorRoute) -> Value {
 }
 
 fn rollout(want: &Want) -> Rollout {
-    serde_json::from_value(json!({
+    let services = match &want.stable_ping_pong {
+        Some(_) => {
+            json!({"pingPong": {"pingService": want.canary_service, "pongService": want.stable_service}})
+        }
+        None => json!({"canaryService": want.canary_service, "stableService": want.stable_service}),
+    };
+    let mut rollout = json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
         "metadata": {"name": "web", "namespace": "shop", "uid": "uid-of-web"},
+        "status": {"canary": {"stablePingPong": want.stable_ping_pong.clone().unwrap_or_default()}},
         "spec": {"strategy": {"canary": {
-            "canaryService": want.canary_service,
-            "stableService": want.stable_service,
             "trafficRouting": want.traffic_routing,
             "steps": want.mirrors.iter().map(step).collect::<Vec<_>>(),
         }}},
-    }))
-    .unwrap()
+    });
+    let canary = rollout["spec"]["strategy"]["canary"].as_object_mut().unwrap();
+    canary.extend(services.as_object().unwrap().clone());
+    serde_json::from_value(rollout).unwrap()
 }

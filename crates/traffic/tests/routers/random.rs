@@ -17,6 +17,7 @@ fn backends() -> Backends {
         stable_service: text("stable"),
         canary_hash: text("v2"),
         stable_hash: text("v1"),
+        ping_pong: false,
         managed_routes: Vec::new(),
         owner: None,
     }

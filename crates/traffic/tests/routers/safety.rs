@@ -31,6 +31,7 @@ fn backends(canary: &str, stable: &str) -> Backends {
         stable_service: String::new(),
         canary_hash: canary.to_owned(),
         stable_hash: stable.to_owned(),
+        ping_pong: false,
         managed_routes: vec!["staff".to_owned()],
         owner: None,
     }

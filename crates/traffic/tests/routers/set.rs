@@ -79,6 +79,13 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
     let method = json!([{"setMirrorRoute": {"name": "copy", "match": [{"method": {"prefix": "G"}}]}}]);
     let no_match = json!([header("staff", json!([]))]);
     let mirror = json!([{"pause": {}}, {"setMirrorRoute": {"name": "copy"}}]);
+    let pair = json!({"pingService": "a", "pongService": "b"});
+    let generic = |canary: &str| {
+        json!([{
+            "apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "name": "web",
+            "canaryWeight": canary, "stableWeight": "/spec/services[name={stableService}]/weight",
+        }])
+    };
     let experiment =
         json!([{"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}]);
     for (canary, path, words) in [
@@ -118,6 +125,21 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
             json!({"trafficRouting": {"traefik": traefik}, "steps": mirror}),
             "spec.strategy.canary.steps[1].setMirrorRoute".to_owned(),
             "does not mirror requests",
+        ),
+        (
+            json!({"trafficRouting": {"nginx": nginx}, "pingPong": pair}),
+            "spec.strategy.canary.pingPong".to_owned(),
+            "Ingress shop/web-web-canary cannot",
+        ),
+        (
+            json!({"trafficRouting": {"smi": {}, "traefik": traefik}, "pingPong": pair}),
+            "spec.strategy.canary.pingPong".to_owned(),
+            "TrafficSplit shop/web cannot",
+        ),
+        (
+            json!({"trafficRouting": {"plugins": {"serin.dev/generic": generic("/spec/services/0/weight")}}, "pingPong": pair}),
+            "spec.strategy.canary.pingPong".to_owned(),
+            "HTTPProxy shop/web cannot",
         ),
         (
             json!({"trafficRouting": {"istio": istio}, "steps": experiment}),

@@ -11,6 +11,7 @@ mod fast;
 mod full;
 mod istio;
 mod judge;
+mod routing;
 mod safeguard;
 mod takeover;
 mod traffic;
