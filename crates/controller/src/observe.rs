@@ -54,7 +54,8 @@ pub fn scene(
     caches.follow(name, &further);
     let needed = read.services.iter().chain(&read.routes).chain(&further);
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
-    let routed = reports(rollout, &routers, problem, &objects);
+    let experiments = experiments(caches, &kept.uid);
+    let routed = reports((rollout, &experiments), &routers, problem, &objects);
     let workload = read.workload.as_ref().map(|key| workload(caches, key, behind));
     let blind = blind || workload.as_ref().is_some_and(|it| matches!(it.seen, Seen::Failed(_)));
     let services = read.services.iter().filter_map(|key| Some((key, objects.get(key)?)));
@@ -66,7 +67,7 @@ pub fn scene(
         routers: routed,
         templates: templates(caches, &name.namespace, &read.templates),
         analysis_runs: runs(caches, &kept.uid),
-        experiments: experiments(caches, &kept.uid),
+        experiments,
         refusals,
         pods: BTreeMap::new(),
         workload,
@@ -170,12 +171,13 @@ pub fn routers(caches: &Caches, rollout: &Rollout) -> (Vec<Box<dyn Router>>, Opt
 }
 
 fn reports(
-    rollout: &Rollout,
+    (rollout, experiments): (&Rollout, &[world::Experiment]),
     routers: &[Box<dyn Router>],
     problem: Option<String>,
     objects: &Objects,
 ) -> Vec<RouterReport> {
     let Some(backends) = backends(rollout) else { return Vec::new() };
+    let backends = backends.beside(experiments);
     let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
     let steps = canary.and_then(|canary| canary.steps.as_deref()).unwrap_or_default();
     let reports =

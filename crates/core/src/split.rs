@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::world::Experiment;
+
 /// A share of traffic, in parts of [`Split::total`] (100 unless `maxTrafficWeight` says otherwise).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -26,6 +28,9 @@ pub struct Destination {
     pub hash: String,
     /// Its share.
     pub weight: Weight,
+    /// Port of the Service; `None` where the pods declare none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 /// How one request property is compared.
@@ -199,11 +204,25 @@ pub struct Backends {
     /// The two Services change roles: what a step added for the one may lead to what is the other one now.
     #[serde(default)]
     pub ping_pong: bool,
+    /// Services of experiments of the Rollout, now and before: their destinations in the user's lists are not the user's.
+    #[serde(default)]
+    pub experiments: Vec<String>,
     /// Names of `managedRoutes`, in the order of their precedence.
     pub managed_routes: Vec<String>,
     /// The Rollout as the owner of objects that routers make; without it none are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+}
+
+impl Backends {
+    /// With the Services of these experiments, so that their destinations are known for what they are.
+    pub fn beside<'e>(mut self, experiments: impl IntoIterator<Item = &'e Experiment>) -> Self {
+        let templates = experiments.into_iter().flat_map(|experiment| &experiment.templates);
+        self.experiments.extend(templates.filter_map(|template| template.service.clone()));
+        self.experiments.sort();
+        self.experiments.dedup();
+        self
+    }
 }
 
 /// The object that others are deleted with.

@@ -1,6 +1,7 @@
 //! Decides what experiment steps of a canary do: an Experiment is made, watched, given traffic, and ended.
 
-use serin_api::{AnalysisPhase, ExperimentStep, label};
+use serde_json::Value;
+use serin_api::{AnalysisPhase, ExperimentStep, ExperimentStepTemplate, label};
 
 use crate::analysis::measured;
 use crate::facts::Facts;
@@ -180,6 +181,17 @@ fn forget_history(facts: &Facts, memory: &Memory, writes: &mut Vec<Write>) {
     }
 }
 
+/// The port that a gateway sends requests to: the one named `http`, else the first one that the pods declare.
+fn port(facts: &Facts, asked: &ExperimentStepTemplate) -> Option<u16> {
+    let of_stable = facts.stable.filter(|_| asked.spec_ref == "stable").map(|set| &set.template);
+    let pods = of_stable.or_else(|| facts.rollout.spec.template.as_ref().map(|template| template.value()))?;
+    let containers = pods.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let ports: Vec<_> =
+        containers.filter_map(|container| container.get("ports")?.as_array()).flatten().collect();
+    let http = ports.iter().find(|port| port.get("name").and_then(Value::as_str) == Some("http"));
+    http.or(ports.first())?.get("containerPort")?.as_u64().and_then(|port| u16::try_from(port).ok())
+}
+
 /// Shares of the templates of the running Experiment. Nothing goes to one whose pods are not all available.
 pub(crate) fn destinations(facts: &Facts, memory: &Memory) -> Vec<Destination> {
     let wanted = measured(facts, memory) && facts.routed();
@@ -194,7 +206,7 @@ pub(crate) fn destinations(facts: &Facts, memory: &Memory) -> Vec<Destination> {
         let asked = step.templates.iter().flatten().find(|asked| asked.name == template.name)?;
         let weight = u32::try_from(asked.weight?).ok()?;
         let (service, hash) = (template.service.clone()?, template.hash.clone()?);
-        Some(Destination { service, hash, weight: Weight(weight) })
+        Some(Destination { service, hash, weight: Weight(weight), port: port(facts, asked) })
     };
     experiment.templates.iter().filter(|template| template.running).filter_map(destination).collect()
 }

@@ -3,14 +3,14 @@
 //! The conditions of the route are heard where a version of the controller writes their generation; a change is taken as
 //! followed [`PROPAGATION_SECONDS`] after that.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serin_api::{ApisixTrafficRouting, ManagedRoute, Problem};
 use serin_core::seen::ObjectKey;
-use serin_core::split::{Backends, Effective, PERCENT, Split};
+use serin_core::split::{Backends, Destination, Effective, PERCENT, Split};
 use serin_core::write::Write;
 
 use crate::capability::{Capabilities, Headers, Mirrors};
-use crate::fork::{Fork, Odd, Slot};
+use crate::fork::{Fork, Odd, PartOf, Slot};
 use crate::object;
 use crate::owned::{self, Holder};
 use crate::patch::Patch;
@@ -97,13 +97,7 @@ impl Apisix {
                 written: entry.get("weight").cloned(),
                 otherwise: 100,
             };
-            let role = match name {
-                "" => None,
-                name if name == backends.canary_service => Some(Role::Canary),
-                name if name == backends.stable_service => Some(Role::Stable),
-                _ => None,
-            };
-            (role, slot)
+            (backends.part(name), slot)
         });
         let guard = rule.get("name").map(|name| (format!("{pointer}/name"), name.clone()));
         Fork::sort(pointer.clone(), guard.into_iter().collect(), entries).map_err(|odd| {
@@ -143,7 +137,7 @@ impl Apisix {
     fn render_base(&self, object: &Value, backends: &Backends, want: &Split) -> Option<Write> {
         let mut patch = Patch::default();
         for fork in &self.find(object, backends).forks {
-            fork.render(&mut patch, want.total, want.canary);
+            fork.render_all(&mut patch, (object, want), trial);
         }
         patch.into_write(&self.key)
     }
@@ -183,6 +177,15 @@ impl Apisix {
     }
 }
 
+/// The destination of an experiment, as that of the canary.
+fn trial(canary: &Value, other: &Destination) -> Option<Value> {
+    let mut entry = canary.as_object()?.clone();
+    entry.insert("serviceName".to_owned(), json!(other.service));
+    entry.insert("weight".to_owned(), json!(other.weight.0));
+    other.port.into_iter().for_each(|port| drop(entry.insert("servicePort".to_owned(), json!(port))));
+    Some(Value::Object(entry))
+}
+
 /// The class of the controller that serves the route; labels of GitOps tools would make them delete the copy.
 fn annotations(base: &Value) -> Map<String, Value> {
     const CLASS: &str = "kubernetes.io/ingress.class";
@@ -199,7 +202,7 @@ impl Router for Apisix {
             headers: Headers::Any,
             mirrors: Mirrors::No,
             max_weight: false,
-            additional: false,
+            additional: true,
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

@@ -134,7 +134,7 @@ impl AppMesh {
                 written: target.get("weight").cloned(),
                 otherwise: 0,
             };
-            (self.role(target, &key.namespace), slot)
+            (self.role(target, &key.namespace).into(), slot)
         });
         Fork::sort(pointer.clone(), guard.into_iter().collect(), entries)
     }

@@ -1,7 +1,7 @@
 //! Says what two weighted destinations in one rule of a routing object mean, and how to change exactly their weights.
 
 use serde_json::Value;
-use serin_core::split::Weight;
+use serin_core::split::{Backends, Destination, Split, Weight};
 
 use crate::object;
 use crate::patch::Patch;
@@ -37,6 +37,24 @@ impl Slot {
     fn set(&self, patch: &mut Patch, weight: u32) {
         if self.weight() != weight {
             patch.put(&format!("{}/{}", self.path, self.leaf), self.written.as_ref(), Value::from(weight));
+        }
+    }
+}
+
+/// Tells what a Service stands for by its name.
+pub(crate) trait PartOf {
+    /// What the Service of this name stands for.
+    fn part(&self, service: &str) -> Part;
+}
+
+impl PartOf for Backends {
+    fn part(&self, service: &str) -> Part {
+        match service {
+            "" => Part::Other,
+            name if name == self.canary_service => Part::Role(Role::Canary),
+            name if name == self.stable_service => Part::Role(Role::Stable),
+            name if self.experiments.iter().any(|known| known == name) => Part::Experiment(name.to_owned()),
+            _ => Part::Other,
         }
     }
 }
@@ -79,8 +97,27 @@ pub(crate) struct Fork {
     pub(crate) canary: Slot,
     /// The destination of stable.
     pub(crate) stable: Slot,
+    /// Destinations of experiments, by Service; those of the Rollout's own experiments only.
+    pub(crate) additional: Vec<(String, Slot)>,
     /// Weights of the user's further destinations: they stay as they are, out of the share of stable.
     pub(crate) others: u32,
+}
+
+/// What an entry of a rule stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Canary or stable.
+    Role(Role),
+    /// The Service of an experiment of the Rollout.
+    Experiment(String),
+    /// The user's own.
+    Other,
+}
+
+impl From<Option<Role>> for Part {
+    fn from(role: Option<Role>) -> Self {
+        role.map_or(Self::Other, Self::Role)
+    }
 }
 
 /// Why the entries of a rule are not a fork.
@@ -100,13 +137,21 @@ impl Fork {
     pub(crate) fn sort(
         rule: String,
         guards: Vec<(String, Value)>,
-        entries: impl IntoIterator<Item = (Option<Role>, Slot)>,
+        entries: impl IntoIterator<Item = (Part, Slot)>,
     ) -> Result<Self, Odd> {
         let (mut canary, mut stable, mut others, mut twice) = (None, None, 0_u32, None);
-        for (role, slot) in entries {
-            let Some(role) = role else {
-                others = others.saturating_add(slot.weight());
-                continue;
+        let mut additional = Vec::new();
+        for (part, slot) in entries {
+            let role = match part {
+                Part::Role(role) => role,
+                Part::Experiment(service) => {
+                    additional.push((service, slot));
+                    continue;
+                }
+                Part::Other => {
+                    others = others.saturating_add(slot.weight());
+                    continue;
+                }
             };
             let place = match role {
                 Role::Canary => &mut canary,
@@ -121,7 +166,7 @@ impl Fork {
         if let Some(role) = twice {
             return Err(Odd::Twice(role));
         }
-        Ok(Self { rule, guards, canary, stable, others })
+        Ok(Self { rule, guards, canary, stable, additional, others })
     }
 
     /// Changes the weights to give `canary` parts of `total` to the canary and what is left to stable.
@@ -139,9 +184,100 @@ impl Fork {
         self.stable.set(patch, stable);
     }
 
+    /// As [`Self::render`], with the destinations of experiments: `entry` makes one of that of the canary. Those that are
+    /// not wanted any more are taken out.
+    pub(crate) fn render_all(
+        &self,
+        patch: &mut Patch,
+        (object, want): (&Value, &Split),
+        entry: impl Fn(&Value, &Destination) -> Option<Value>,
+    ) {
+        let stable = self.stable_with(want);
+        let trials = self.wishes(want);
+        let same = (self.canary.weight(), self.stable.weight()) == (want.canary.0, stable);
+        let kept = trials.iter().all(|(slot, weight)| *weight == Some(slot.weight()));
+        let new: Vec<_> = self.unknown(want).collect();
+        if same && kept && new.is_empty() {
+            return;
+        }
+        self.guards.iter().for_each(|(path, value)| patch.test(path, value));
+        let slots = trials.iter().map(|(slot, _)| *slot);
+        [&self.canary, &self.stable].into_iter().chain(slots).for_each(|slot| slot.pin(patch));
+        self.canary.set(patch, want.canary.0);
+        self.stable.set(patch, stable);
+        // Places in a list are counted before the patch: weights first, then what goes, from the end.
+        for (slot, weight) in &trials {
+            weight.into_iter().for_each(|weight| slot.set(patch, *weight));
+        }
+        for (slot, _) in trials.iter().rev().filter(|(_, weight)| weight.is_none()) {
+            patch.remove(&slot.path);
+        }
+        let canary = object.pointer(&self.canary.path).unwrap_or(&Value::Null);
+        if !new.is_empty() {
+            patch.test(&self.canary.path, canary);
+        }
+        let list = self.canary.path.rsplit_once('/').map_or("", |(list, _)| list);
+        let entries = new.into_iter().filter_map(|other| entry(canary, other));
+        entries.for_each(|entry| patch.insert(&format!("{list}/-"), entry));
+    }
+
+    /// The entries of `list` as they are after [`Self::render_all`].
+    pub(crate) fn entries(
+        &self,
+        list: &[Value],
+        want: &Split,
+        entry: impl Fn(&Value, &Destination) -> Option<Value>,
+    ) -> Vec<Value> {
+        let mut weights =
+            vec![(&self.canary, Some(want.canary.0)), (&self.stable, Some(self.stable_with(want)))];
+        weights.extend(self.wishes(want));
+        let index =
+            |slot: &Slot| slot.path.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok());
+        let given = list.iter().enumerate().filter_map(|(place, given)| {
+            match weights.iter().find(|(slot, _)| index(slot) == Some(place)) {
+                None => Some(given.clone()),
+                Some((slot, weight)) => {
+                    let mut entry = given.as_object()?.clone();
+                    entry.insert(slot.leaf.clone(), Value::from((*weight)?));
+                    Some(Value::Object(entry))
+                }
+            }
+        });
+        let canary = index(&self.canary).and_then(|index| list.get(index)).unwrap_or(&Value::Null);
+        given.chain(self.unknown(want).filter_map(|other| entry(canary, other))).collect()
+    }
+
+    /// What each destination of an experiment should get; nothing for one that should go, or is there twice.
+    fn wishes(&self, want: &Split) -> Vec<(&Slot, Option<u32>)> {
+        let additional = self.additional.iter().enumerate().map(|(place, (service, slot))| {
+            let first = self.additional.iter().position(|(known, _)| known == service) == Some(place);
+            let wanted = want.additional.iter().find(|other| other.service == *service).filter(|_| first);
+            (slot, wanted.map(|other| other.weight.0))
+        });
+        additional.collect()
+    }
+
+    /// Destinations that are wanted and not there.
+    fn unknown<'w>(&self, want: &'w Split) -> impl Iterator<Item = &'w Destination> {
+        let known = |service: &str| self.additional.iter().any(|(known, _)| known == service);
+        want.additional.iter().filter(move |other| !known(&other.service))
+    }
+
+    /// What everything else leaves of the total.
+    fn stable_with(&self, want: &Split) -> u32 {
+        want.stable().0.saturating_sub(self.others)
+    }
+
     /// The weights as the data plane sees them.
     pub(crate) fn share(&self) -> Share {
-        Share { canary: self.canary.weight(), stable: self.stable.weight(), others: self.others }
+        let additional = self.additional.iter().map(|(_, slot)| slot.weight());
+        let others = additional.fold(self.others, u32::saturating_add);
+        Share { canary: self.canary.weight(), stable: self.stable.weight(), others }
+    }
+
+    /// Weights of experiments, by Service.
+    pub(crate) fn trials(&self) -> impl Iterator<Item = (String, Weight)> + '_ {
+        self.additional.iter().map(|(service, slot)| (service.clone(), Weight(slot.weight())))
     }
 
     /// What `canary` and the user's further destinations leave of `total`.

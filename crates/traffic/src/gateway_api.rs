@@ -5,10 +5,10 @@
 //! that writes no `status.parents` (the Gateway API demands it) leaves the split unknown: weights are still written, but
 //! no step passes and no pod is taken away on the strength of them, and the report says why.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use serin_api::CanaryStep;
 use serin_core::seen::ObjectKey;
-use serin_core::split::{Backends, Effective, Split, Weight};
+use serin_core::split::{Backends, Destination, Effective, Split, Weight};
 use serin_core::write::Write;
 
 use self::config::{Config, Label, Route};
@@ -16,7 +16,7 @@ use self::feature::{Features, Support};
 use self::managed_rule::{Allowed, Managed};
 use self::status::Standing;
 use crate::capability::{Capabilities, Headers, Mirrors};
-use crate::fork::{Fork, Odd, Slot};
+use crate::fork::{Fork, Odd, Part, PartOf, Slot};
 use crate::object;
 use crate::patch::Patch;
 use crate::reading::{Found, Reading};
@@ -96,7 +96,7 @@ impl GatewayApi {
         let Found { forks, mirrors, .. } = route.find(object, backends);
         let mut patch = Patch::default();
         for fork in &forks {
-            fork.render(&mut patch, want.total, want.canary);
+            fork.render_all(&mut patch, (object, want), trial);
         }
         if let Some(Label { key, value }) = &self.label {
             if want.canary.0 > 0 && !forks.is_empty() {
@@ -161,7 +161,7 @@ impl Route {
                 written: entry.get("weight").cloned(),
                 otherwise: 1,
             };
-            (role(entry, &self.key.namespace, backends), slot)
+            (part(entry, &self.key.namespace, backends), slot)
         });
         Fork::sort(pointer.clone(), guards(rule, &pointer), entries)
     }
@@ -180,14 +180,23 @@ impl Route {
 }
 
 /// A Service of the Rollout's namespace, told apart by its name.
-pub(super) fn role(entry: &Value, namespace: &str, backends: &Backends) -> Option<Role> {
+pub(super) fn part(entry: &Value, namespace: &str, backends: &Backends) -> Part {
     let service = matches!(object::text(entry, "kind"), None | Some("Service"))
         && matches!(object::text(entry, "group"), None | Some(""));
     let here = object::text(entry, "namespace").unwrap_or(namespace) == backends.namespace;
-    let name = object::text(entry, "name").filter(|name| service && here && !name.is_empty())?;
-    [(Role::Canary, &backends.canary_service), (Role::Stable, &backends.stable_service)]
-        .into_iter()
-        .find_map(|(role, service)| (service == name).then_some(role))
+    match object::text(entry, "name").filter(|name| service && here && !name.is_empty()) {
+        Some(name) => backends.part(name),
+        None => Part::Other,
+    }
+}
+
+/// The backend of an experiment, as that of the canary.
+pub(super) fn trial(canary: &Value, other: &Destination) -> Option<Value> {
+    let mut entry = canary.as_object()?.clone();
+    entry.insert("name".to_owned(), json!(other.service));
+    entry.insert("weight".to_owned(), json!(other.weight.0));
+    other.port.into_iter().for_each(|port| drop(entry.insert("port".to_owned(), json!(port))));
+    Some(Value::Object(entry))
 }
 
 fn identity(entry: &Value) -> Vec<(&'static str, Value)> {
@@ -215,7 +224,7 @@ impl Router for GatewayApi {
                 Mirrors::No
             },
             max_weight: true,
-            additional: false,
+            additional: true,
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

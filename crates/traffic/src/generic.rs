@@ -97,7 +97,7 @@ impl Target {
         let mut guards = canary.guards.clone();
         guards.extend(stable.guards.clone());
         let (canary, stable) = (entry(canary), entry(stable));
-        Ok(Fork { rule: String::new(), guards, canary, stable, others: 0 })
+        Ok(Fork { rule: String::new(), guards, canary, stable, additional: Vec::new(), others: 0 })
     }
 
     /// An object of another namespace says itself from where it may be written: paths could lead to any number in it.

@@ -14,7 +14,7 @@ use serin_core::split::{Backends, Effective, PERCENT, Split, Weight};
 use serin_core::write::Write;
 
 use self::destination_rule::DestinationRule;
-use self::virtual_service::{Roles, VirtualService};
+use self::virtual_service::{Roles, VirtualService, trial};
 use crate::capability::{Capabilities, Headers, Mirrors};
 use crate::patch::Patch;
 use crate::reading::{Found, Reading};
@@ -146,7 +146,7 @@ impl Istio {
         let Found { forks, .. } = service.find(object, roles);
         let mut patch = Patch::default();
         for fork in &forks {
-            fork.render(&mut patch, want.total, want.canary);
+            fork.render_all(&mut patch, (object, want), trial);
         }
         managed_route::render(&mut patch, (service, object), want, roles, &forks);
         patch.into_write(&service.key)
@@ -163,7 +163,7 @@ impl Router for Istio {
             headers: Headers::Any,
             mirrors: Mirrors::Any,
             max_weight: false,
-            additional: false,
+            additional: true,
             role_change: self.rule.is_none(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

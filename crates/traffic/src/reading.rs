@@ -44,6 +44,8 @@ pub(crate) struct Reading {
     total: Weight,
     canary: Option<Weight>,
     additional: BTreeMap<String, Weight>,
+    /// What the rule before gave to experiments.
+    trials: Option<BTreeMap<String, Weight>>,
     headers: BTreeSet<String>,
     mirrors: BTreeSet<String>,
     reached: Option<Reached>,
@@ -59,6 +61,7 @@ impl Reading {
             total,
             canary: None,
             additional,
+            trials: None,
             headers,
             mirrors,
             reached: None,
@@ -93,11 +96,16 @@ impl Reading {
     /// Adds what was found in one object.
     pub(crate) fn add(&mut self, found: Found) {
         let Found { forks, shares, additional, headers, mirrors, lags, unclear, wrong } = found;
-        forks.iter().map(Fork::share).chain(shares).for_each(|share| self.share(share));
+        for trials in forks.iter().map(|fork| fork.trials().collect::<BTreeMap<_, _>>()) {
+            self.pending |= self.trials.as_ref().is_some_and(|known| *known != trials);
+            self.trials = Some(trials);
+        }
+        let additional = additional.into_iter().chain(forks.iter().flat_map(Fork::trials));
         for (service, weight) in additional {
             let known = self.additional.entry(service).or_insert(weight);
             *known = weight.max(*known);
         }
+        forks.iter().map(Fork::share).chain(shares).for_each(|share| self.share(share));
         self.pending |= lags;
         self.headers.extend(headers);
         self.mirrors.extend(mirrors);
@@ -143,7 +151,7 @@ impl Reading {
         let mut split = Split::new(self.total, canary);
         let additional = self.additional.into_iter();
         split.additional = additional
-            .map(|(service, weight)| Destination { service, hash: String::new(), weight })
+            .map(|(service, weight)| Destination { service, hash: String::new(), weight, port: None })
             .collect();
         split.headers =
             self.headers.into_iter().map(|name| HeaderRoute { name, matches: Vec::new() }).collect();

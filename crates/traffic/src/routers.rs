@@ -189,7 +189,15 @@ pub fn backends(rollout: &Rollout, canary_hash: &str, stable_hash: &str) -> Opti
         canary_hash: canary_hash.to_owned(),
         stable_hash: stable_hash.to_owned(),
         ping_pong: canary.ping_pong.is_some(),
+        experiments: experiments(rollout),
         managed_routes: managed.map(|route| route.name.clone()).filter(|name| !name.is_empty()).collect(),
         owner: rollout.metadata.uid.clone().filter(|uid| !uid.is_empty()).map(|uid| Owner { name, uid }),
     })
+}
+
+/// Services of experiments that the status tells to have had traffic.
+fn experiments(rollout: &Rollout) -> Vec<String> {
+    let weights = rollout.status.as_ref().and_then(|status| status.canary.weights.as_ref());
+    let known = weights.and_then(|weights| weights.additional.as_deref()).unwrap_or_default().iter();
+    known.filter_map(|known| known.service_name.clone()).collect()
 }

@@ -200,6 +200,7 @@ mod tests {
             canary_hash: text("v2"),
             stable_hash: text("v1"),
             ping_pong: false,
+            experiments: Vec::new(),
             managed_routes: Vec::new(),
             owner: Some(Owner { name: text("web"), uid: text("u") }),
         }
@@ -209,7 +210,7 @@ mod tests {
     fn experiments_stand_between_canary_and_stable_in_the_form_of_the_version() {
         let mut want = Split::new(PERCENT, Weight(20));
         let service = "trial".to_owned();
-        want.additional = vec![Destination { service, hash: "v9".to_owned(), weight: Weight(5) }];
+        want.additional = vec![Destination { service, hash: "v9".to_owned(), weight: Weight(5), port: None }];
         for (version, weights) in [
             ("v1alpha1", json!(["20", "5", "75"])),
             ("v1alpha2", json!([20, 5, 75])),

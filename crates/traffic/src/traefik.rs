@@ -1,13 +1,13 @@
 //! Translates a Split to and from the weights of a TraefikService.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use serin_api::TraefikTrafficRouting;
 use serin_core::seen::ObjectKey;
-use serin_core::split::{Backends, Effective, PERCENT, Split};
+use serin_core::split::{Backends, Destination, Effective, PERCENT, Split};
 use serin_core::write::Write;
 
 use crate::capability::{Capabilities, Headers, Mirrors};
-use crate::fork::{Fork, Odd, Slot};
+use crate::fork::{Fork, Odd, Part, PartOf, Slot};
 use crate::object;
 use crate::patch::Patch;
 use crate::reading::{Found, Reading};
@@ -57,7 +57,7 @@ impl Traefik {
                 written: entry.get("weight").cloned(),
                 otherwise: 1,
             };
-            (role(entry, backends), slot)
+            (part(entry, backends), slot)
         });
         let fork = Fork::sort(SERVICES.to_owned(), Vec::new(), entries);
         fork.map_err(|odd| Box::new(self.cause(odd, backends)))
@@ -85,13 +85,22 @@ impl Traefik {
 }
 
 /// A Kubernetes Service of the Rollout's namespace, told apart by its name.
-fn role(entry: &Value, backends: &Backends) -> Option<Role> {
+fn part(entry: &Value, backends: &Backends) -> Part {
     let service = matches!(object::text(entry, "kind"), None | Some("Service"));
     let here = object::text(entry, "namespace").is_none_or(|namespace| namespace == backends.namespace);
-    let name = object::text(entry, "name").filter(|name| service && here && !name.is_empty())?;
-    [(Role::Canary, &backends.canary_service), (Role::Stable, &backends.stable_service)]
-        .into_iter()
-        .find_map(|(role, service)| (service == name).then_some(role))
+    match object::text(entry, "name").filter(|name| service && here && !name.is_empty()) {
+        Some(name) => backends.part(name),
+        None => Part::Other,
+    }
+}
+
+/// The destination of an experiment, as that of the canary.
+fn trial(canary: &Value, other: &Destination) -> Option<Value> {
+    let mut entry = canary.as_object()?.clone();
+    entry.insert("name".to_owned(), json!(other.service));
+    entry.insert("weight".to_owned(), json!(other.weight.0));
+    other.port.into_iter().for_each(|port| drop(entry.insert("port".to_owned(), json!(port))));
+    Some(Value::Object(entry))
 }
 
 impl Router for Traefik {
@@ -104,7 +113,7 @@ impl Router for Traefik {
             headers: Headers::No,
             mirrors: Mirrors::No,
             max_weight: false,
-            additional: false,
+            additional: true,
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
@@ -140,7 +149,7 @@ impl Router for Traefik {
         };
         let mut patch = Patch::default();
         for fork in &self.find(object, backends).forks {
-            fork.render(&mut patch, want.total, want.canary);
+            fork.render_all(&mut patch, (object, want), trial);
         }
         patch.into_write(&self.key).into_iter().collect()
     }

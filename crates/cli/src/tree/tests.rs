@@ -255,7 +255,11 @@ fn the_experiments_of_a_rollout_hang_below_their_revision() {
 
 #[test]
 fn services_that_change_roles_are_told_with_the_revision_behind_them() {
-    for (stable, expected) in [("ping", ["stable,ping", "canary,pong"]), ("pong", ["stable,pong", "canary,ping"]), ("", ["stable,pong", "canary,ping"])] {
+    for (stable, expected) in [
+        ("ping", ["stable,ping", "canary,pong"]),
+        ("pong", ["stable,pong", "canary,ping"]),
+        ("", ["stable,pong", "canary,ping"]),
+    ] {
         let pair = json!({"pingService": "a", "pongService": "b"});
         let mut rollout = updating(2, json!({"canary": {"stablePingPong": stable}}));
         let canary = rollout.spec.strategy.as_mut().and_then(|strategy| strategy.canary.as_mut());

@@ -141,6 +141,7 @@ fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<Write> {
     let (rollout, objects) = (&scene.world.rollout, &scene.objects);
     let mut writes = Vec::new();
     let backends = serin_traffic::backends(rollout, &plan.canary_hash, &plan.stable_hash);
+    let backends = backends.map(|backends| backends.beside(&scene.world.experiments));
     if let (Some(split), Some(backends)) = (&plan.split, backends) {
         writes.extend(scene.routers.iter().flat_map(|router| router.render(&backends, split, objects)));
     }

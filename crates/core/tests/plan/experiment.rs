@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use serin_api::AnalysisPhase::{self, Error, Failed, Inconclusive, Pending, Running, Successful};
-use serin_core::split::Effective;
+use serin_core::split::{Effective, Split, Weight};
 use serin_testkit::scene::{Scene, base};
 
 use super::{condition, created, deleted, patches, phase, reasons, stored, told, waits_for};
@@ -262,6 +262,12 @@ fn templates_get_their_share_while_all_pods_run_and_not_before_or_after() {
     let services = [format!("{name}-baseline"), format!("{name}-canary")];
     let [baseline, canary] = services.clone();
     assert_eq!(shares(&running), (20, vec![(baseline.clone(), 5), (canary.clone(), 15)]));
+    let asked = running.plan().split.unwrap().additional;
+    assert_eq!(
+        asked.iter().map(|other| other.port).collect::<Vec<_>>(),
+        [Some(8080); 2],
+        "as the pods declare"
+    );
     let weights = stored(&running).canary.weights.unwrap();
     assert_eq!(weights.stable.weight, 60);
     let additional = weights.additional.unwrap();
@@ -285,6 +291,20 @@ fn templates_get_their_share_while_all_pods_run_and_not_before_or_after() {
     let next = says(running, Successful, "").rest();
     assert_eq!((shares(&next), stored(&next).current_step_index), ((50, Vec::new()), Some(3)));
     assert_eq!(stored(&next).canary.weights.unwrap().additional, None);
+}
+
+#[test]
+fn an_abort_takes_templates_out_of_routers_that_disagree() {
+    let running = says(weighted(), Running, "").rest();
+    let differ = running.clone().edit(|world| {
+        let mut other = world.routers[0].clone();
+        other.effective = Effective::Applied(Split::new(Weight(100), Weight(20)));
+        world.routers.push(other);
+    });
+    let split = differ.clone().abort().plan().split.unwrap();
+    assert_eq!((split.canary.0, split.additional), (0, Vec::new()));
+    let reached = differ.abort().fold().plan();
+    assert!(crate::waits_for(&reached, "the router to confirm the split"), "{:?}", crate::waits(&reached));
 }
 
 #[test]

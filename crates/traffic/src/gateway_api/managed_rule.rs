@@ -8,9 +8,9 @@
 use serde_json::{Map, Value, json};
 use serin_core::split::{Backends, Split};
 
-use super::role;
+use super::part;
 use super::{header_rule, mirror_rule};
-use crate::fork::Fork;
+use crate::fork::{Fork, Part};
 use crate::object;
 use crate::patch::Patch;
 use crate::refusal::Role;
@@ -44,10 +44,10 @@ pub(super) fn managed(rule: &Value, namespace: &str, backends: &Backends) -> Opt
         let index = rest.and_then(|rest| rest.strip_prefix('-'));
         rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
     });
-    let one = |entry: &Value| match role(entry, namespace, backends) {
-        Some(Role::Canary) => true,
-        Some(Role::Stable) => backends.ping_pong,
-        None => false,
+    let one = |entry: &Value| match part(entry, namespace, backends) {
+        Part::Role(Role::Canary) => true,
+        Part::Role(Role::Stable) => backends.ping_pong,
+        Part::Experiment(_) | Part::Other => false,
     };
     let copies = |filter: &Value| filter.pointer("/requestMirror/backendRef").is_some_and(one);
     match object::list(rule, "/backendRefs") {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use serin_core::split::{MirrorMatch, MirrorRoute, Split, StringMatch};
 
-use super::header_rule;
 use super::managed_rule::Source;
+use super::{header_rule, trial};
 use crate::object;
 
 /// Fields by which a filter names a backend.
@@ -39,21 +39,7 @@ fn filter(source: &Source, percentage: u32) -> Value {
 
 /// The backends of the weighted rule with the weights that it gets in the same patch.
 fn weighted(source: &Source, want: &Split) -> Vec<Value> {
-    let fork = source.fork;
-    let entries = source.list("backendRefs").iter().enumerate().map(|(index, entry)| {
-        let path = format!("{}/backendRefs/{index}", fork.rule);
-        let weight = if path == fork.canary.path {
-            want.canary.0
-        } else if path == fork.stable.path {
-            fork.stable_of(want.total, want.canary)
-        } else {
-            return entry.clone();
-        };
-        let mut entry = entry.as_object().cloned().unwrap_or_default();
-        entry.insert("weight".to_owned(), json!(weight));
-        Value::Object(entry)
-    });
-    entries.collect()
+    source.fork.entries(source.list("backendRefs"), want, trial)
 }
 
 /// The match of a rule for that of a step; `None` when a route cannot say it.

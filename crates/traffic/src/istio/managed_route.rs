@@ -4,9 +4,9 @@
 //! like of the user hold for it too, and requests which the weighted route would not get are not caught.
 
 use serde_json::{Map, Value, json};
-use serin_core::split::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, Split, StringMatch, Weight};
+use serin_core::split::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, Split, StringMatch};
 
-use super::virtual_service::{Roles, VirtualService};
+use super::virtual_service::{Roles, VirtualService, trial};
 use crate::fork::Fork;
 use crate::object;
 use crate::patch::Patch;
@@ -51,7 +51,7 @@ fn wanted(object: &Value, want: &Split, order: &[String], forks: &[Fork]) -> Vec
             routes.extend(headers.map(|route| header_route(&name, source, canary, route)));
             let mirrors = want.mirrors.iter().filter(|route| route.name == *managed);
             routes.extend(mirrors.map(|route| {
-                let weighted = weighted(source, fork, want.total, want.canary);
+                let weighted = weighted(source, fork, want);
                 mirror_route((&name, source), canary, weighted, route)
             }));
         }
@@ -88,20 +88,9 @@ fn mirror_route(
 }
 
 /// The destinations of the weighted route with the weights that it gets in the same patch.
-fn weighted(source: &Map<String, Value>, fork: &Fork, total: Weight, canary: Weight) -> Value {
-    let mut entries = source.get("route").and_then(Value::as_array).cloned().unwrap_or_default();
-    for (index, entry) in entries.iter_mut().enumerate() {
-        let path = format!("{}/route/{index}", fork.rule);
-        let weight = match path {
-            path if path == fork.canary.path => canary.0,
-            path if path == fork.stable.path => fork.stable_of(total, canary),
-            _ => continue,
-        };
-        if let Some(entry) = entry.as_object_mut() {
-            entry.insert("weight".to_owned(), json!(weight));
-        }
-    }
-    Value::Array(entries)
+fn weighted(source: &Map<String, Value>, fork: &Fork, want: &Split) -> Value {
+    let entries = source.get("route").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    Value::from(fork.entries(entries, want, trial))
 }
 
 /// Each match of the source together with each of `own`; entries of a match list are alternatives.

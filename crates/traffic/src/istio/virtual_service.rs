@@ -1,12 +1,12 @@
 //! Finds the weighted routes of a VirtualService and the destinations of canary and stable in them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use serin_api::{IstioVirtualService, TcpRoute, TlsRoute};
 use serin_core::seen::ObjectKey;
-use serin_core::split::Backends;
+use serin_core::split::{Backends, Destination};
 
 use super::GROUP;
-use crate::fork::{Fork, Odd, Slot};
+use crate::fork::{Fork, Odd, Part, PartOf, Slot};
 use crate::object;
 use crate::reading::Found;
 use crate::refusal::{Cause, Refusal, Role};
@@ -32,24 +32,18 @@ pub(crate) struct Roles<'r> {
 impl Roles<'_> {
     /// What a destination of a VirtualService of the namespace `home` stands for. A short host is in that namespace, so
     /// a VirtualService elsewhere names the Services of the Rollout in full, or its owner means others.
-    fn of(&self, destination: &Value, home: &str) -> Option<Role> {
+    fn part(&self, destination: &Value, home: &str) -> Part {
         let mut labels = object::text(destination, "host").unwrap_or_default().split('.');
         let (service, namespace) = (labels.next().unwrap_or_default(), labels.next().unwrap_or(home));
         let ours = namespace == self.backends.namespace;
         if !ours && home != self.backends.namespace {
-            return None;
+            return Part::Other;
         }
         if let (Some((canary, stable)), Some(subset)) = (self.subsets, object::text(destination, "subset")) {
-            return [(Role::Canary, canary), (Role::Stable, stable)]
-                .into_iter()
-                .find_map(|(role, name)| (name == subset).then_some(role));
+            let roles = [(Role::Canary, canary), (Role::Stable, stable)].into_iter();
+            return roles.into_iter().find_map(|(role, name)| (name == subset).then_some(role)).into();
         }
-        if service.is_empty() || !ours {
-            return None;
-        }
-        [(Role::Canary, &self.backends.canary_service), (Role::Stable, &self.backends.stable_service)]
-            .into_iter()
-            .find_map(|(role, name)| (name == service).then_some(role))
+        if ours { self.backends.part(service) } else { Part::Other }
     }
 
     /// What is looked for, for people.
@@ -111,7 +105,7 @@ impl VirtualService {
                 })
         });
         let leads = |to: Option<&Value>, role: Role| {
-            to.and_then(|to| roles.of(to, &self.key.namespace)) == Some(role)
+            to.is_some_and(|to| roles.part(to, &self.key.namespace) == Part::Role(role))
         };
         let all = object::list(route, "/route");
         let only = |role| !all.is_empty() && all.iter().all(|entry| leads(entry.get("destination"), role));
@@ -230,7 +224,7 @@ impl VirtualService {
                 written: entry.get("weight").cloned(),
                 otherwise,
             };
-            (roles.of(destination, &self.key.namespace), slot)
+            (roles.part(destination, &self.key.namespace), slot)
         });
         Fork::sort(route.pointer.clone(), guards(route), entries).map_err(|odd| {
             let (object, path) = (self.key.clone(), route.pointer.clone());
@@ -242,6 +236,17 @@ impl VirtualService {
             })
         })
     }
+}
+
+/// The destination of an experiment: a Service beside that of the canary.
+pub(super) fn trial(canary: &Value, other: &Destination) -> Option<Value> {
+    let host = canary.pointer("/destination/host")?.as_str()?;
+    let rest = host.split_once('.').map_or(String::new(), |(_, rest)| format!(".{rest}"));
+    let mut destination = json!({"host": format!("{}{rest}", other.service)});
+    if let (Some(port), Some(fields)) = (other.port, destination.as_object_mut()) {
+        fields.insert("port".to_owned(), json!({"number": port}));
+    }
+    Some(json!({"destination": destination, "weight": other.weight.0}))
 }
 
 /// A route is known by its name or, without one, by what it matches.

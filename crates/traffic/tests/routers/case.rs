@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serin_api::Rollout;
 use serin_core::seen::{ObjectKey, Seen};
-use serin_core::split::{Backends, Effective, HeaderRoute, MirrorMatch, MirrorRoute, Split, Weight};
+use serin_core::split::{
+    Backends, Destination, Effective, HeaderRoute, MirrorMatch, MirrorRoute, Split, Weight,
+};
 use serin_core::strategy::ServiceTarget;
 use serin_core::write::{Effect, Write};
 use serin_traffic::{ApiVersions, Objects, Router, backends, routers, service};
@@ -33,6 +35,12 @@ pub(crate) struct Want {
     mirrors: Vec<MirrorRoute>,
     #[serde(default)]
     target: Option<ServiceTarget>,
+    /// Wished for beside canary and stable.
+    #[serde(default)]
+    additional: Vec<Destination>,
+    /// Services of experiments that the Rollout has, or had.
+    #[serde(default)]
+    experiments: Vec<String>,
     /// Canary and stable Service are ping and pong, and this one is stable.
     #[serde(default)]
     stable_ping_pong: Option<String>,
@@ -77,7 +85,7 @@ impl Case {
             rollout.spec.strategy.as_ref().unwrap().canary.as_ref().unwrap().traffic_routing.as_ref();
         let total = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
         let mut split = Split::new(Weight(u32::try_from(total).unwrap()), Weight(want.canary));
-        (split.headers, split.mirrors) = (want.headers, want.mirrors);
+        (split.headers, split.mirrors, split.additional) = (want.headers, want.mirrors, want.additional);
         let documents = serde_yaml::Deserializer::from_str(&file("seen.yaml"))
             .map(|document| Value::deserialize(document).unwrap())
             .filter(|document| !document.is_null())
@@ -97,7 +105,10 @@ impl Case {
             name: format!("{}/{}", name[1].display(), name[0].display()),
             folder: folder.to_owned(),
             seen,
-            backends: backends(&rollout, &want.canary_hash, &want.stable_hash).unwrap(),
+            backends: Backends {
+                experiments: want.experiments,
+                ..backends(&rollout, &want.canary_hash, &want.stable_hash).unwrap()
+            },
             routers,
             target: want.target,
             rollout,

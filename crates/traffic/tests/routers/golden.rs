@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use serin_core::split::Effective;
+use serin_core::split::{Effective, Split};
 use serin_core::write::{Effect, Write};
 
 use crate::case::{Case, cases};
@@ -12,10 +12,15 @@ use crate::case::{Case, cases};
 fn expected(case: &Case) -> String {
     let mut text = String::new();
     for effective in case.effective(&case.seen) {
+        let trials = |split: &Split| {
+            let others =
+                split.additional.iter().map(|other| format!(", {}: {}", other.service, other.weight));
+            others.collect::<String>()
+        };
         let line = match effective {
             Effective::Unknown(why) => format!("unknown: {}", Value::from(why)),
-            Effective::Pending(split) => format!("pending: {}", split.canary),
-            Effective::Applied(split) => format!("applied: {}", split.canary),
+            Effective::Pending(split) => format!("pending: {}{}", split.canary, trials(&split)),
+            Effective::Applied(split) => format!("applied: {}{}", split.canary, trials(&split)),
         };
         text.push_str(&format!("effective: {{{line}}}\n"));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use serin_core::seen::Seen;
-use serin_core::split::Effective;
+use serin_core::split::{Effective, Split};
 use serin_core::write::{Effect, Write};
 use serin_traffic::Objects;
 
@@ -52,6 +52,14 @@ fn effective_after_apply_is_the_wish_or_pending() {
         for effective in case.effective(&seen).into_iter().filter(|_| !unsaid) {
             let Effective::Applied(split) = effective else { panic!("{}: {effective:?}", case.name) };
             assert_eq!((split.canary, split.total), wish, "{}", case.name);
+            let shares = |split: &Split| {
+                split
+                    .additional
+                    .iter()
+                    .map(|other| (other.service.clone(), other.weight))
+                    .collect::<BTreeSet<_>>()
+            };
+            assert_eq!(shares(&split), shares(&case.split), "{}", case.name);
             let names = |given: Vec<&String>| given.into_iter().cloned().collect::<BTreeSet<_>>();
             let wished = names(case.split.headers.iter().map(|route| &route.name).collect());
             let shown = names(split.headers.iter().map(|route| &route.name).collect());
@@ -162,8 +170,8 @@ fn release_leaves_everything_to_stable_and_nothing_behind() {
         assert_eq!(trace, None, "{}: {left}", case.name);
         for effective in case.effective(&after) {
             let (Effective::Pending(split) | Effective::Applied(split)) = &effective else { continue };
-            let all = (split.canary.0, split.headers.len(), split.mirrors.len());
-            assert_eq!(all, (0, 0, 0), "{}: {effective:?}", case.name);
+            let all = (split.canary.0, split.headers.len(), split.mirrors.len(), split.additional.len());
+            assert_eq!(all, (0, 0, 0, 0), "{}: {effective:?}", case.name);
         }
     }
 }
@@ -182,6 +190,7 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
         !owned && !taken_over
     });
     for object in &mut objects {
+        without_trials(&mut object["spec"], &case.backends.experiments);
         for (map, key) in [
             ("/metadata/annotations", "argo-rollouts.argoproj.io/managed-by-rollouts"),
             ("/metadata/labels", "rollouts.argoproj.io/gatewayapi-canary"),
@@ -227,6 +236,23 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
         }
     }
     objects
+}
+
+/// Destinations of experiments, wherever an object of any kind has them.
+pub(crate) fn without_trials(value: &mut Value, experiments: &[String]) {
+    let trial = |entry: &Value| {
+        let names = [entry.get("name"), entry.get("serviceName"), entry.pointer("/destination/host")];
+        let mut names = names.into_iter().flatten().filter_map(Value::as_str);
+        names.any(|name| experiments.iter().any(|known| known == name.split('.').next().unwrap()))
+    };
+    match value {
+        Value::Array(list) => {
+            list.retain(|entry| !trial(entry));
+            list.iter_mut().for_each(|entry| without_trials(entry, experiments));
+        }
+        Value::Object(map) => map.values_mut().for_each(|value| without_trials(value, experiments)),
+        _ => {}
+    }
 }
 
 /// Weights of the two VirtualNodes, and the hashes that they select.

@@ -18,6 +18,7 @@ fn backends() -> Backends {
         canary_hash: text("v2"),
         stable_hash: text("v1"),
         ping_pong: false,
+        experiments: Vec::new(),
         managed_routes: Vec::new(),
         owner: None,
     }

@@ -32,6 +32,7 @@ fn backends(canary: &str, stable: &str) -> Backends {
         canary_hash: canary.to_owned(),
         stable_hash: stable.to_owned(),
         ping_pong: false,
+        experiments: Vec::new(),
         managed_routes: vec!["staff".to_owned()],
         owner: None,
     }

@@ -142,9 +142,9 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
             "HTTPProxy shop/web cannot",
         ),
         (
-            json!({"trafficRouting": {"istio": istio}, "steps": experiment}),
+            json!({"trafficRouting": {"istio": istio, "nginx": nginx}, "steps": experiment}),
             "spec.strategy.canary.steps[0].experiment.templates".to_owned(),
-            "cannot send traffic to experiments",
+            "5: Ingress shop/web-web-canary cannot send traffic to experiments",
         ),
     ] {
         let problems = routers(&rollout(canary), &ApiVersions::default()).unwrap_err();

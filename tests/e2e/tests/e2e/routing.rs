@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use serin_e2e::way::{GATEWAY_API, Way};
+use serin_e2e::way::{GATEWAY_API, TRAEFIK, Way};
 use serin_e2e::{Scene, play};
 
 use crate::traffic::{abort, begin, change, paused_at, promoted, split_is};
@@ -43,4 +43,35 @@ fn services_that_change_roles_lose_no_request() {
         }
         load.nothing_lost().await
     });
+}
+
+/// Pods of an experiment get their share of real requests, and stable gets it back.
+fn experiment(way: Way) {
+    play(&format!("experiment-{}", way.name), async |scene| {
+        let steps = "      - experiment:\n          duration: 60s\n          templates:\n          \
+                     - {name: trial, specRef: canary, weight: 20}\n      - pause: {}\n";
+        let load = begin(scene, way, &way.strategy("", steps)).await?;
+        change(scene, "v2").await?;
+        let weighted = |found: &Value| {
+            let weights = &found["status"]["canary"]["weights"];
+            weights["additional"][0]["weight"] == 20 && weights["stable"]["weight"] == 80
+        };
+        scene.cluster.until("shop", "giving the experiment its share", 120, weighted).await?;
+        split_is(&load, "v2", 20).await?;
+        let paused = paused_at(scene, 1).await?;
+        let left = &paused["status"]["canary"]["weights"]["additional"];
+        ensure!(left.is_null(), "the experiment is over and still has {left}");
+        split_is(&load, "v1", 100).await?;
+        load.nothing_lost().await
+    });
+}
+
+#[test]
+fn an_experiment_gets_its_share_with_the_gateway_api() {
+    experiment(GATEWAY_API);
+}
+
+#[test]
+fn an_experiment_gets_its_share_with_traefiks_own_kinds() {
+    experiment(TRAEFIK);
 }
