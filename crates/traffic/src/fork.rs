@@ -207,7 +207,7 @@ impl Fork {
         self.stable.set(patch, stable);
         // Places in a list are counted before the patch: weights first, then what goes, from the end.
         for (slot, weight) in &trials {
-            weight.into_iter().for_each(|weight| slot.set(patch, *weight));
+            weight.iter().for_each(|weight| slot.set(patch, *weight));
         }
         for (slot, _) in trials.iter().rev().filter(|(_, weight)| weight.is_none()) {
             patch.remove(&slot.path);
