@@ -60,10 +60,10 @@ pub use rollout_status::{
 pub use template::RawTemplate;
 pub use traffic_routing::{
     AlbTrafficRouting, AmbassadorTrafficRouting, ApisixRoute, ApisixTrafficRouting, AppMeshTrafficRouting,
-    AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, GENERIC_ROUTER,
-    GenericReadiness, GenericRoute, IstioDestinationRule, IstioTrafficRouting, IstioVirtualService,
-    ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SmiTrafficRouting, StickinessConfig, TcpRoute,
-    TlsRoute, TraefikTrafficRouting,
+    AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, BUILT_IN_ROUTERS,
+    GENERIC_ROUTER, GenericReadiness, GenericRoute, IstioDestinationRule, IstioTrafficRouting,
+    IstioVirtualService, ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SmiTrafficRouting,
+    StickinessConfig, TcpRoute, TlsRoute, TraefikTrafficRouting,
 };
 pub use units::{go_duration, percentage, percentage_points};
 pub use validation::{Problem, validate, validate_experiment};

@@ -284,6 +284,9 @@ pub struct ApisixRoute {
 /// Name below `plugins` of the router for objects of any kind: a list of [`GenericRoute`].
 pub const GENERIC_ROUTER: &str = "serin.dev/generic";
 
+/// Names below `plugins` of routers that are built in; all others are those of extensions.
+pub const BUILT_IN_ROUTERS: [&str; 2] = ["argoproj-labs/gatewayAPI", GENERIC_ROUTER];
+
 /// One object of any kind that has a weight for the canary and one for stable.
 ///
 /// Paths are JSON pointers in which a list entry may be told by its fields instead of by its place, as in

@@ -314,6 +314,10 @@ fn canary_step(
         let message = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause; split it into several steps";
         problems.push(Problem::invalid(path, step, message));
     }
+    if step.plugin.as_ref().is_some_and(|plugin| plugin.name.is_empty()) {
+        let message = "name the extension that performs the step, as it is configured";
+        problems.push(Problem::invalid(format!("{path}.plugin.name"), "", message));
+    }
     if let Some(weight) = step.set_weight.filter(|weight| !(0..=most).contains(weight)) {
         problems.push(Problem::invalid(
             format!("{path}.setWeight"),

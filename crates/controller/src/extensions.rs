@@ -33,6 +33,12 @@ impl Configured {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// These, for tests of what asks them.
+    #[cfg(test)]
+    pub(crate) fn of(extensions: Extensions) -> Self {
+        Self(Arc::new(RwLock::new(Some(Arc::new(extensions)))))
+    }
+
     /// Reads them in `namespace` for as long as the process runs; returns after the first reading.
     pub async fn follow(&self, client: Client, namespace: String) {
         let mut said = self.read(&client, &namespace, String::new()).await;

@@ -1,7 +1,7 @@
 //! Says what is taken back from objects that a Rollout named and does not name any more, or that it leaves behind.
 
 use serin_core::write::Write;
-use serin_traffic::service;
+use serin_traffic::{Objects, service};
 
 use crate::caches::Caches;
 use crate::mark::Behind;
@@ -12,12 +12,19 @@ use crate::sight::ReadRollout;
 pub fn leaves(old: &ReadRollout, new: &ReadRollout) -> bool {
     old.services.iter().any(|key| !new.services.contains(key))
         || old.routes.iter().any(|key| !new.routes.contains(key))
+        || old.extensions.iter().any(|key| !new.extensions.contains(key))
 }
 
 /// The writes that take back what was added for `old` to objects that `new` does not name; `None` as `new` is a Rollout
-/// that is gone. To be asked for again until there are none.
-pub fn writes(caches: &Caches, old: &ReadRollout, new: Option<&ReadRollout>, behind: &Behind) -> Vec<Write> {
+/// that is gone; `splits` stand for the splits of extensions that `old` names. To be asked for again until there are none.
+pub fn writes(
+    caches: &Caches,
+    (old, splits): (&ReadRollout, Objects),
+    new: Option<&ReadRollout>,
+    behind: &Behind,
+) -> Vec<Write> {
     let mut objects = look(caches, old, behind);
+    objects.extend(splits);
     let (routers, _) = routers(caches, &old.rollout);
     look_further(caches, &routers, &mut objects, behind);
     let rollout = old.rollout.metadata.name.as_deref().unwrap_or_default();
@@ -30,7 +37,10 @@ pub fn writes(caches: &Caches, old: &ReadRollout, new: Option<&ReadRollout>, beh
         writes.extend(routers.iter().flat_map(|router| router.release(&backends, &objects)));
     }
     let named = |write: &Write| {
-        new.is_some_and(|new| new.services.contains(&write.object) || new.routes.contains(&write.object))
+        let names = |new: &ReadRollout| {
+            [&new.services, &new.routes, &new.extensions].map(|keys| keys.contains(&write.object))
+        };
+        new.is_some_and(|new| names(new).contains(&true))
     };
     writes.retain(|write| !named(write));
     writes
@@ -70,7 +80,7 @@ mod tests {
         let new = read(&caches, changed);
         assert!(leaves(&old, &new) && !leaves(&old, &old));
         let names = |new: Option<&ReadRollout>| -> Vec<_> {
-            writes(&caches, &old, new, &Behind::default())
+            writes(&caches, (&old, Objects::new()), new, &Behind::default())
                 .into_iter()
                 .map(|write| write.object.name)
                 .collect()
@@ -84,6 +94,6 @@ mod tests {
         let caches = listed();
         caches.services.apply(Event::Apply(raw(service("web-canary", "other"))));
         let old = read(&caches, rollout());
-        assert!(writes(&caches, &old, None, &Behind::default()).is_empty());
+        assert!(writes(&caches, (&old, Objects::new()), None, &Behind::default()).is_empty());
     }
 }

@@ -35,6 +35,7 @@ pub mod run;
 pub mod runs;
 pub mod serve;
 pub mod sight;
+pub mod talk;
 pub mod tally;
 pub mod telemetry;
 pub mod versions;

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::{Value, json};
 use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
+use serin_core::extension::Extensions;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
 use serin_core::workload::{Reference, Workload};
-use serin_core::world::{self, RouterReport, Template, World, WriteRefusal};
+use serin_core::world::{self, RouterReport, Template, World};
 use serin_traffic::{Objects, Router, service};
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::caches::{Caches, kind};
 use crate::mark::Behind;
 use crate::object::{Kind, Name};
 use crate::sight::{ReadRollout, TemplateSight, template_key};
+use crate::talk::Heard;
 
 /// A Rollout with everything that is known around it.
 #[derive(Debug)]
@@ -45,14 +47,16 @@ pub fn scene(
     name: &Name,
     (kept, read): (&Kept<Result<ReadRollout, String>>, &ReadRollout),
     behind: &Behind,
-    refusals: Vec<WriteRefusal>,
+    (heard, extensions): (Heard, Extensions),
 ) -> Scene {
     let rollout = &read.rollout;
+    let Heard { objects: splits, refusals } = heard;
     let mut objects = look(caches, read, behind);
+    objects.extend(splits);
     let (routers, problem) = routers(caches, rollout);
     let further = look_further(caches, &routers, &mut objects, behind);
     caches.follow(name, &further);
-    let needed = read.services.iter().chain(&read.routes).chain(&further);
+    let needed = read.services.iter().chain(&read.routes).chain(&read.extensions).chain(&further);
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
     let experiments = experiments(caches, &kept.uid);
     let routed = reports((rollout, &experiments), &routers, problem, &objects);
@@ -71,6 +75,7 @@ pub fn scene(
         refusals,
         pods: BTreeMap::new(),
         workload,
+        extensions,
     };
     Scene {
         key: kind::rollout().key(name),

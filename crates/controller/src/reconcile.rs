@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serin_core::extension::{self, Extensions};
+use serin_core::split::Effective;
+use serin_core::world::RouterReport;
 use serin_core::{Plan, pod};
+use serin_traffic::extension::named;
 use tokio::time::Instant;
 
 use crate::announce::Announcer;
@@ -20,6 +24,7 @@ use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
 use crate::read::Reader;
 use crate::sight::RolloutSight;
+use crate::talk::Talks;
 use crate::tally::{Subject, Tally};
 
 mod act;
@@ -28,6 +33,8 @@ mod unreadable;
 
 /// How soon to look again when something could not be read.
 const BLIND_WAKE: Duration = Duration::from_secs(15);
+/// How soon to ask an extension again whose traffic is on its way somewhere.
+const ASK_AGAIN: Duration = Duration::from_secs(6);
 
 /// What is remembered of a Rollout between two looks. All of it may be lost: it only makes things quicker.
 #[derive(Debug, Default)]
@@ -51,6 +58,7 @@ pub struct Rollouts {
     resync: Duration,
     marks: Marks,
     tries: Tries,
+    talks: Talks,
     recall: Mutex<HashMap<Name, Recall>>,
 }
 
@@ -67,11 +75,11 @@ impl Rollouts {
     pub fn new(
         caches: Arc<Caches>,
         (performer, announcer, tally): (Performer, Announcer, Arc<Tally>),
-        reader: Reader,
+        (reader, talks): (Reader, Talks),
         resync: Duration,
     ) -> Self {
         let (marks, tries, recall) = (Marks::default(), Tries::default(), Mutex::default());
-        Self { caches, performer, announcer, tally, reader, resync, marks, tries, recall }
+        Self { caches, performer, announcer, tally, reader, resync, marks, tries, talks, recall }
     }
 
     /// Looks at one Rollout; returns when to look again.
@@ -79,6 +87,7 @@ impl Rollouts {
         match self.observe(name) {
             Observed::Scene(mut scene) => {
                 self.look_at_pods(&mut scene).await;
+                scene.world.extensions.told = self.talks.step(name, extension::due(&scene.world).as_ref());
                 self.carry_on(name, &scene).await
             }
             Observed::Behind(until) => until,
@@ -133,8 +142,17 @@ impl Rollouts {
             return Observed::Behind(behind.until);
         }
         self.notice(name, &kept);
-        let refusals = self.denials(name).refusals();
-        Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, refusals)))
+        let mut heard = self.talks.hear(name, read);
+        heard.refusals.extend(self.denials(name).refusals());
+        let known = (heard, self.extensions());
+        Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, known)))
+    }
+
+    /// The extensions that are configured.
+    fn extensions(&self) -> Extensions {
+        let configured = self.talks.configured().now();
+        let configured = configured.map(|known| known.keys().cloned().collect());
+        Extensions { configured, told: Vec::new() }
     }
 
     fn denials(&self, name: &Name) -> Denials {
@@ -144,6 +162,7 @@ impl Rollouts {
     fn forget(&self, name: &Name) {
         self.marks.forget(name);
         self.tries.forget(name);
+        self.talks.forget(name);
         self.caches.follow(name, &[]);
         self.recall().remove(name);
         self.tally.forget(Subject::Rollout, name);
@@ -179,8 +198,17 @@ impl Rollouts {
     fn wake(&self, name: &Name, scene: &Scene, plan: &Plan, failures: &[Failure]) -> Option<Instant> {
         let spread = 1.0 + rand::random::<f64>() / 10.0;
         let latest = if scene.blind { BLIND_WAKE.min(self.resync) } else { self.resync.mul_f64(spread) };
+        let latest = if asks(scene, plan) { ASK_AGAIN.min(latest) } else { latest };
         let wait = plan.wake.map(|at| at.duration_since(scene.world.now));
         let wake = wake_at(wait, self.tries.pause("rollout", name, failures), Some(latest));
-        [wake, self.denials(name).until()].into_iter().flatten().min()
+        [wake, self.denials(name).until(), self.talks.wake(name)].into_iter().flatten().min()
     }
+}
+
+/// Whether the traffic of an extension is on its way somewhere: nothing tells when it has arrived.
+fn asks(scene: &Scene, plan: &Plan) -> bool {
+    let splits = scene.objects.keys().any(|key| named(key).is_some());
+    let arrived = |report: &RouterReport| matches!(report.effective, Effective::Applied(_));
+    let rests = plan.status.phase.as_deref() == Some("Healthy") && scene.world.routers.iter().all(arrived);
+    splits && !rests
 }

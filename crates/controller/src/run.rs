@@ -25,6 +25,7 @@ use crate::read::Reader;
 use crate::reconcile::Rollouts;
 use crate::runs::Runs;
 use crate::serve::{self, Insight, NoPort};
+use crate::talk::Talks;
 use crate::tally::Tally;
 use crate::versions::{self, Asked};
 use crate::watch::chain;
@@ -200,12 +201,14 @@ impl Parts {
 
     /// Works as soon as everything has been listed and the lease is ours.
     fn begin_work(self, announcer: Announcer, halt: CancellationToken) -> JoinHandle<()> {
-        let Self { options, client, home, caches, tally, performer, prober, mut leadership, exchange: _ } =
-            self;
+        let Self { options, client, home, caches, tally, performer, prober, mut leadership, exchange } = self;
         let resync = Duration::from_secs(options.rollout_resync.max(1));
         let (extensions, followed) = (Configured::default(), (client.clone(), home.clone()));
         let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
-        let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), reader.clone(), resync));
+        let queue = caches.rollout_queue.clone();
+        let talks = Talks::new(exchange, extensions.clone(), leadership.clone(), queue);
+        let known = (reader.clone(), talks);
+        let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), known, resync));
         let experiments = Arc::new(Experiments::new(caches.clone(), common.clone(), reader.clone()));
         let prometheus = options.prometheus_address.clone();
         let runs =

@@ -34,6 +34,8 @@ pub struct ReadRollout {
     pub services: Vec<ObjectKey>,
     /// Routing objects that its routers need.
     pub routes: Vec<ObjectKey>,
+    /// What stands for the splits of extensions: no objects of the cluster.
+    pub extensions: Vec<ObjectKey>,
     /// Workload that it refers to.
     pub workload: Option<ObjectKey>,
     /// Templates that it names itself.
@@ -113,10 +115,12 @@ fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
     let mut routes: Vec<_> = routers.iter().flat_map(|router| router.needs()).collect();
     routes.sort();
     routes.dedup();
+    let (extensions, routes) =
+        routes.into_iter().partition(|key| serin_traffic::extension::named(key).is_some());
     let services = service::needs(&rollout);
     let templates = templates_named(&rollout, |_| None);
     let workload = serin_core::workload::named(&rollout);
-    Ok(ReadRollout { rollout, services, routes, workload, templates })
+    Ok(ReadRollout { rollout, services, routes, extensions, workload, templates })
 }
 
 fn named(sight: &ReadRollout) -> Vec<String> {

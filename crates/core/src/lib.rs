@@ -28,6 +28,7 @@ mod count;
 mod dynamic;
 mod ephemeral;
 pub mod experiment;
+pub mod extension;
 mod facts;
 mod field_path;
 mod gate;

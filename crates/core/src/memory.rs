@@ -237,6 +237,7 @@ fn forget_runs(status: &mut RolloutStatus) {
     status.canary.current_experiment.clear();
     status.canary.current_background_analysis_run_status = None;
     status.canary.post_promotion_analysis_run_status = None;
+    status.canary.step_plugin_statuses = None;
     status.blue_green.pre_promotion_analysis_run_status = None;
     status.blue_green.post_promotion_analysis_run_status = None;
     status.blue_green.scale_up_preview_check_point = false;

@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, condition, count, ephemeral, phase, replica_set, restart, revision, safety, scale, service,
-    traffic, trial, weights,
+    analysis, condition, count, ephemeral, extension, phase, replica_set, restart, revision, safety, scale,
+    service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -88,6 +88,7 @@ enum Scope {
 fn decide(facts: &Facts) -> Plan {
     let mut memory = memory::fold(facts);
     let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
+    extension::hear(facts, &mut memory);
     analysis::hear(facts, &mut memory);
     trial::hear(facts, &mut memory);
     safety::heed_deadline(facts, &mut memory);
@@ -97,6 +98,7 @@ fn decide(facts: &Facts) -> Plan {
         let text = problem::sentence(facts.world, &missing);
         condition::invalid(&mut memory, facts.world.now, &text);
         missing.iter().for_each(|problem| gates.wait(problem, "the rollout goes on by itself"));
+        extension::await_configuration(facts, &mut memory);
         return act(facts, memory, gates, Scope::Capacity);
     }
     condition::valid(&mut memory);
@@ -107,6 +109,7 @@ fn decide(facts: &Facts) -> Plan {
     } else {
         canary::advance(facts, &mut memory, &mut gates);
     }
+    extension::follow(facts, &mut memory, &mut gates);
     act(facts, memory, gates, Scope::Whole)
 }
 
@@ -209,10 +212,11 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     let (phase, message) = phase::phase(facts, &memory.status);
     for refusal in facts.world.refusals.iter().filter(|refusal| !refusal.name_taken) {
-        gates.wait(
-            &format!("the API server to accept {}: {}", refusal.object, refusal.message),
-            "it is tried again",
-        );
+        let waits_for = match refusal.kind.as_str() {
+            "Extension" => format!("{} to split traffic as it was told: {}", refusal.object, refusal.message),
+            _ => format!("the API server to accept {}: {}", refusal.object, refusal.message),
+        };
+        gates.wait(&waits_for, "it is tried again");
     }
     if phase != "Healthy" {
         gates.wait_at_least(&message, "the rollout goes on");

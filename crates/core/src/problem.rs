@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serin_api::{RolloutAnalysis, label};
 
 use crate::analysis_spec::analyses;
+use crate::extension;
 use crate::facts::Facts;
 use crate::seen::Seen;
 use crate::workload;
@@ -50,6 +51,7 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
             problems.extend(of_template(facts, &format!("{path}.templateName"), reference));
         }
     }
+    problems.extend(extension::problems(facts));
     for router in &facts.world.routers {
         problems.extend(router.refusal.clone());
     }

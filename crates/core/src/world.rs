@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
 
+use crate::extension::Extensions;
 use crate::pod::Pod;
 use crate::replica::Pods;
 use crate::seen::Seen;
@@ -44,6 +45,9 @@ pub struct World {
     /// What `spec.workloadRef` names.
     #[serde(default)]
     pub workload: Option<workload::Reference>,
+    /// What is known of extensions.
+    #[serde(default)]
+    pub extensions: Extensions,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -65,6 +65,7 @@ pub fn fresh() -> Scene {
         refusals: Vec::new(),
         pods: Default::default(),
         workload: None,
+        extensions: Default::default(),
     };
     Scene { world, prompt: true, number: 0 }
 }

@@ -32,6 +32,7 @@ mod apisix;
 mod app_mesh;
 mod capability;
 mod expression;
+pub mod extension;
 mod fork;
 mod gateway_api;
 mod generic;

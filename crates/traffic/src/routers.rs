@@ -8,6 +8,7 @@ use crate::ambassador::Ambassador;
 use crate::apisix::Apisix;
 use crate::app_mesh::AppMesh;
 use crate::capability;
+use crate::extension::Extension;
 use crate::gateway_api::{self, GatewayApi};
 use crate::generic::Generic;
 use crate::istio::Istio;
@@ -50,7 +51,7 @@ impl Default for ApiVersions {
 /// The routers of a Rollout; empty when it has no traffic routing.
 ///
 /// # Errors
-/// Plugins that are not built in, configuration that cannot be read, and steps that none of the routers can do.
+/// Configuration that cannot be read, and steps that none of the routers can do.
 pub fn routers(rollout: &Rollout, versions: &ApiVersions) -> Result<Vec<Box<dyn Router>>, Vec<Problem>> {
     let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
     let Some((canary, routing)) = canary.and_then(|canary| Some((canary, canary.traffic_routing.as_ref()?)))
@@ -111,20 +112,9 @@ fn build(
         gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions)
             .map(|router| boxed(router.for_steps(steps))),
         GENERIC_ROUTER => Generic::new(config, namespace, total(routing)).map(boxed),
-        other => Err(unknown(other)),
+        other => Ok(boxed(Extension::new(other, namespace, total(routing)))),
     });
     made.into_iter().flatten().chain(plugins).collect()
-}
-
-/// A plugin that is not built in is refused by name, never ignored.
-fn unknown(plugin: &str) -> Problem {
-    Problem::Invalid {
-        path: format!("{PATH}.plugins[\"{plugin}\"]"),
-        value: "set".to_owned(),
-        message: "Serin does not run plugins of traffic routers; use plugins[\"argoproj-labs/gatewayAPI\"] for routes of \
-                  the Gateway API, or plugins[\"serin.dev/generic\"] for any object with weights"
-            .to_owned(),
-    }
 }
 
 fn boxed(router: impl Router + 'static) -> Box<dyn Router> {

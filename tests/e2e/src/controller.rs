@@ -1,7 +1,7 @@
 //! The controller under test, as a process of its own: started, killed and started again.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -106,10 +106,11 @@ impl Controller {
     }
 }
 
-/// A binary of the workspace: of `SERIN_BIN` when set, else of the debug build beside this test.
+/// A binary of the workspace: of `SERIN_BIN` when set, else of the build that this test is of, wherever its target folder
+/// is: the test itself lies in `deps` below it.
 pub fn target_binary(name: &str) -> PathBuf {
-    match std::env::var_os("SERIN_BIN") {
-        Some(folder) => PathBuf::from(folder).join(name),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/debug").join(name),
-    }
+    let own = std::env::current_exe().ok();
+    let built = own.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned);
+    let folder = std::env::var_os("SERIN_BIN").map(PathBuf::from).or(built);
+    folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug")).join(name)
 }

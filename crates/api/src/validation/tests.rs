@@ -154,8 +154,8 @@ fn each_problem_names_field_value_and_remedy() {
             "two different services are required",
         ),
         (
-            "spec: {strategy: {canary: {canaryService: a, stableService: b, trafficRouting: {plugins: {x/y: {}}}}}}",
-            "plugins[\"x/y\"]",
+            "spec: {strategy: {canary: {steps: [{plugin: {config: {}}}]}}}",
+            "steps[0].plugin.name: Invalid value: \"\": name the extension that performs the step",
         ),
     ] {
         let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();

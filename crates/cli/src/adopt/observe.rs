@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease as LeaseObject;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
+use serde::Deserialize;
 use serde_json::Value;
 use serin_api::{AnalysisRun, Experiment, Rollout};
 use serin_core::analysis_spec::templates_named;
+use serin_core::extension::Extensions;
 use serin_core::plan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::workload::{Reference, Workload};
 use serin_core::world::{self, Template, World};
 use serin_core::write::Write;
-use serin_traffic::{ApiVersions, Objects, Router, service};
+use serin_traffic::{ApiVersions, Objects, Router, extension, service};
 use serin_view::object::owned_by;
 
 use super::Lease;
@@ -40,7 +43,11 @@ pub(crate) struct Seeing {
 ///
 /// # Errors
 /// When its ReplicaSets cannot be listed: without them nothing can be said.
-pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seeing, Failure> {
+pub(crate) async fn rollout(
+    cluster: &Cluster,
+    rollout: Rollout,
+    extensions: Extensions,
+) -> Result<Seeing, Failure> {
     let uid = rollout.metadata.uid.clone();
     let sets = cluster.api::<k8s_openapi::api::apps::v1::ReplicaSet>().list(&ListParams::default()).await;
     let sets = sets.map_err(|error| cluster.failure("list", "ReplicaSets", &error))?.items;
@@ -95,6 +102,7 @@ pub(crate) async fn rollout(cluster: &Cluster, rollout: Rollout) -> Result<Seein
         refusals: Vec::new(),
         pods: Default::default(),
         workload,
+        extensions,
         replica_sets,
         rollout,
     };
@@ -149,6 +157,9 @@ async fn objects(
 }
 
 async fn object(cluster: &Cluster, key: &ObjectKey) -> Seen<Value> {
+    if extension::named(key).is_some() {
+        return Seen::Failed("extensions are asked by the controller only".to_owned());
+    }
     let kind = GroupVersionKind::gvk(&key.group, &key.version, &key.kind);
     let resource = match kube::discovery::pinned_kind(&cluster.client(), &kind).await {
         Ok((resource, _)) => resource,
@@ -196,6 +207,30 @@ async fn named_templates(cluster: &Cluster, rollout: &Rollout) -> Vec<Template> 
         spec,
     };
     found.into_iter().map(template).collect()
+}
+
+/// The ConfigMap of the controller, and the key in it that names extensions.
+const CONFIG_MAP: &str = "argo-rollouts-config";
+const EXTENSIONS: &str = "extensions";
+/// Where the controller is installed unless it is known better.
+const HOME: &str = "argo-rollouts";
+
+/// One extension as it is configured, as far as it matters here.
+#[derive(Deserialize)]
+struct Configured {
+    name: String,
+}
+
+/// The extensions that are configured in the namespace of the controller; nothing is known where that cannot be read.
+pub(crate) async fn extensions(cluster: &Cluster, namespace: Option<&str>, leases: &[Lease]) -> Extensions {
+    let led = leases.first().and_then(|lease| Some(lease.lease.split_once('/')?.0));
+    let api: Api<ConfigMap> = Api::namespaced(cluster.client(), namespace.or(led).unwrap_or(HOME));
+    let names = |map: Option<ConfigMap>| {
+        let text = map.and_then(|map| map.data?.remove(EXTENSIONS)).unwrap_or_else(|| "[]".to_owned());
+        let configured: Option<Vec<Configured>> = serde_yaml::from_str(&text).ok();
+        configured.map(|all| all.into_iter().map(|one| one.name).collect())
+    };
+    Extensions { configured: api.get_opt(CONFIG_MAP).await.ok().and_then(names), told: Vec::new() }
 }
 
 /// The leases of controllers: in `namespace`, or wherever they can be found.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serin_api::validate;
 use serin_core::adoption::{Adoption, adoption, steps_known};
+use serin_core::extension;
 use serin_core::plan;
 use serin_core::world::World;
 use serin_core::write::{Effect, Write};
@@ -61,7 +62,8 @@ pub struct Report {
 pub fn check(world: &World, routes: &[Write], notes: Vec<String>) -> Check {
     let rollout = &world.rollout;
     let plan = plan(world);
-    let refused: Vec<_> = validate(rollout).iter().map(ToString::to_string).collect();
+    let refused = validate(rollout).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let refused = [refused, extension::unconfigured(world)].concat();
     let adoption = adoption(world);
     let created = plan.writes.iter().any(creates_set);
     let writes = plan.writes.iter().chain(routes).map(said).collect();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use serin_api::Rollout;
 use serin_core::adoption::Adoption;
+use serin_core::extension::Extensions;
 use serin_core::world::{ReplicaSet, World};
 use serin_view::change::merged;
 
@@ -60,6 +61,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         refusals: Vec::new(),
         pods: Default::default(),
         workload: None,
+        extensions: Extensions { configured: Some(Default::default()), told: Vec::new() },
     };
     check(&world, &[], Vec::new())
 }

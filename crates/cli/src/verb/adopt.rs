@@ -24,13 +24,15 @@ pub(crate) async fn run(cluster: &Cluster, arguments: &AdoptArguments, paint: Pa
         }
         None => cluster.list(arguments.all_namespaces).await?,
     };
+    let home = arguments.controller_namespace.as_deref();
+    let leases = observe::leases(cluster, home).await;
+    let extensions = observe::extensions(cluster, home, &leases).await;
     let mut checks = Vec::new();
     for rollout in rollouts {
         let cluster = cluster.of(rollout.metadata.namespace.as_deref().unwrap_or_default());
-        let seeing = observe::rollout(&cluster, rollout).await?;
+        let seeing = observe::rollout(&cluster, rollout, extensions.clone()).await?;
         checks.push(check(&seeing.world, &seeing.routes, seeing.notes));
     }
-    let leases = observe::leases(cluster, arguments.controller_namespace.as_deref()).await;
     let report = Report { leases, rollouts: checks };
     match arguments.output {
         Some(_) => print::json(&report)?,

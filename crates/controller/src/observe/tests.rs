@@ -11,7 +11,7 @@ fn look(caches: &Caches, behind: &[ObjectKey]) -> Scene {
     caches.rollouts.apply(Event::Apply(raw(rollout())));
     let kept = caches.rollouts.get(&name).unwrap();
     let behind = Behind { objects: behind.iter().cloned().collect(), until: None };
-    scene(caches, &name, (&kept, kept.value.as_ref().unwrap()), &behind, Vec::new())
+    scene(caches, &name, (&kept, kept.value.as_ref().unwrap()), &behind, Default::default())
 }
 
 fn service(name: &str) -> crate::object::Raw {

@@ -5,6 +5,7 @@ use serin_api::label;
 use serin_core::Plan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::write::{Effect, Write};
+use serin_traffic::extension::named;
 use serin_traffic::service;
 use tokio::time::Instant;
 
@@ -68,6 +69,11 @@ impl Rollouts {
         (write, version): (&Write, &str),
         performed: &mut Performed,
     ) -> Option<Reach> {
+        if named(&write.object).is_some() {
+            self.tell_extension(name, write);
+            performed.done.push(true);
+            return None;
+        }
         performed.wanted.push(write.object.clone());
         if performed.denials.hold(write, Instant::now()) {
             performed.done.push(false);
@@ -90,6 +96,14 @@ impl Rollouts {
                 performed.failures.push(failure);
                 None
             }
+        }
+    }
+
+    /// Tells an extension what its split is to be, as the Rollout that was looked at names it.
+    fn tell_extension(&self, name: &Name, write: &Write) {
+        let last = self.recall().get(name).and_then(|recall| recall.last.clone());
+        if let Some(Ok(read)) = last.as_ref().map(|kept| &kept.value) {
+            self.talks.tell(name, read, write);
         }
     }
 
@@ -188,6 +202,7 @@ mod tests {
             refusals: Vec::new(),
             pods: Default::default(),
             workload: None,
+            extensions: Default::default(),
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

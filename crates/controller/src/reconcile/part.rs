@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serin_core::Plan;
 use serin_core::journal::{Event, Severity};
+use serin_traffic::extension::named;
 use tokio::time::Instant;
 
 use super::act::Performed;
@@ -66,11 +67,20 @@ impl Rollouts {
         let new = now.as_ref().and_then(|kept| kept.value.as_ref().ok());
         let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
         let old = left.iter().filter_map(|kept| kept.value.as_ref().ok());
-        let writes: Vec<_> = old.flat_map(|old| farewell::writes(&self.caches, old, new, &behind)).collect();
-        for write in &writes {
-            self.perform_one(name, scene, (write, &scene.version), performed).await;
+        let mut quiet = behind.objects.is_empty();
+        for old in old {
+            let splits = self.talks.hear(name, old).objects;
+            let writes = farewell::writes(&self.caches, (old, splits), new, &behind);
+            quiet &= writes.is_empty();
+            for write in &writes {
+                if named(&write.object).is_some() {
+                    self.talks.tell(name, old, write);
+                } else {
+                    self.perform_one(name, scene, (write, &scene.version), performed).await;
+                }
+            }
         }
-        if writes.is_empty() && behind.objects.is_empty() {
+        if quiet && !self.talks.busy(name) {
             self.recall().entry(name.clone()).or_default().left.clear();
         }
     }
@@ -97,14 +107,19 @@ impl Rollouts {
         }
         let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
         let mut failures = Vec::new();
-        let writes = farewell::writes(&self.caches, old, None, &behind);
+        let splits = self.talks.hear(name, old).objects;
+        let writes = farewell::writes(&self.caches, (old, splits), None, &behind);
         for write in &writes {
+            if named(&write.object).is_some() {
+                self.talks.tell(name, old, write);
+                continue;
+            }
             match self.performer.write(write).await {
                 Ok(reach) => self.mark(name, write, reach.as_ref()),
                 Err(failure) => failures.push(failure),
             }
         }
-        if writes.is_empty() && behind.objects.is_empty() {
+        if writes.is_empty() && behind.objects.is_empty() && !self.talks.busy(name) {
             if let Some(last) = &last {
                 self.tell_life(name, last, ("RolloutDeleted", "Rollout "), " is deleted.");
             }

@@ -114,7 +114,8 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
     }
     let takes_steps = !(memory.promoting_fully() || memory.stable().is_empty());
     let step = memory.step().filter(|_| takes_steps).and_then(|index| facts.steps.get(index));
-    let unlimited = step.is_some_and(|step| step.analysis.is_some() || step.experiment.is_some())
+    let unlimited = step
+        .is_some_and(|step| step.analysis.is_some() || step.experiment.is_some() || step.plugin.is_some())
         || is_true(&memory.status, word::PAUSED)
         || matches!(known.reason.as_str(), word::ABORTED | word::PAUSED_REASON | word::NEW_AVAILABLE)
         || analysis::holding(facts, memory).is_some()

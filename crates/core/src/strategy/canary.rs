@@ -6,6 +6,7 @@ use serin_api::{CanaryStep, PingPong};
 
 use crate::analysis::{self, StepVerdict};
 use crate::capacity;
+use crate::extension;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
 use crate::managed_route;
@@ -73,6 +74,8 @@ fn step_state(
         analysis::step_verdict(facts, memory, index, gates) == StepVerdict::Successful
     } else if step.experiment.is_some() {
         trial::done(facts, memory, gates)
+    } else if step.plugin.is_some() {
+        extension::done(facts, memory, index, gates)
     } else {
         let capacity = capacity::at_desired(facts, memory, gates);
         let route_moves = step.set_header_route.is_some() || step.set_mirror_route.is_some();

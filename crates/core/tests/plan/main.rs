@@ -14,6 +14,7 @@ mod abort;
 mod analysis;
 mod blue_green;
 mod experiment;
+mod extension;
 mod law;
 mod ping_pong;
 mod replica_math;

@@ -27,6 +27,7 @@ impl Cluster {
             refusals: self.process.refusals.clone(),
             pods: BTreeMap::new(),
             workload: None,
+            extensions: Default::default(),
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());

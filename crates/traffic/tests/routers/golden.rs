@@ -62,6 +62,7 @@ fn every_case_is_read_and_rendered_as_recorded() {
         "ambassador",
         "apisix",
         "app_mesh",
+        "extension",
         "gateway_api",
         "generic",
         "istio",

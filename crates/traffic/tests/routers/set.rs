@@ -90,11 +90,6 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
         json!([{"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 5}]}}]);
     for (canary, path, words) in [
         (json!({"trafficRouting": {"nginx": {}}}), format!("{ROUTING}.nginx"), "Neither are configured"),
-        (
-            json!({"trafficRouting": {"plugins": {"a/b": {}}}}),
-            format!("{ROUTING}.plugins[\"a/b\"]"),
-            "does not run plugins",
-        ),
         (json!({"trafficRouting": {"istio": {}}}), format!("{ROUTING}.istio"), "must be configured"),
         (
             json!({"trafficRouting": {"istio": istio, "maxTrafficWeight": 1000}}),

@@ -6,6 +6,7 @@ mod chart;
 mod clients;
 mod events;
 mod experiment;
+mod extension;
 mod failover;
 mod fast;
 mod full;
