@@ -118,7 +118,7 @@ fn records(memory: &Memory) -> &[StepPluginStatus] {
     memory.status.canary.step_plugin_statuses.as_deref().unwrap_or_default()
 }
 
-fn record<'m>(memory: &'m Memory, operation: Operation, index: usize) -> Option<&'m StepPluginStatus> {
+fn record(memory: &Memory, operation: Operation, index: usize) -> Option<&StepPluginStatus> {
     records(memory).iter().find(|record| is_of(record, operation, index))
 }
 

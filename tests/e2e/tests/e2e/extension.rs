@@ -69,6 +69,10 @@ fn waits_for(rollout: &Value, text: &str) -> bool {
     gates.filter_map(|gate| gate["waitsFor"].as_str()).any(|waits| waits.contains(text))
 }
 
+fn rests(rollout: &Value) -> bool {
+    rollout["status"]["canary"]["weights"]["canary"]["weight"] == 0
+}
+
 fn at_step(rollout: &Value, index: i64) -> bool {
     rollout["status"]["currentStepIndex"] == index
 }
@@ -82,8 +86,8 @@ fn an_extension_performs_steps_splits_traffic_and_is_waited_for_while_it_is_down
         cluster.apply(&manifest::services(&namespace)).await?;
         let serving = extension()?;
         cluster.apply(&manifest::rollout(&namespace, "v1", 2, STRATEGY)).await?;
-        let first = cluster.until_phase("shop", "Healthy", 120).await?;
-        ensure!(first["status"]["canary"]["weights"]["canary"]["weight"] == 0, "{}", first["status"]);
+        cluster.until_phase("shop", "Healthy", 120).await?;
+        cluster.until("shop", "known to the router", 60, rests).await?;
 
         cluster.merge(API, "Rollout", "shop", manifest::version("v2", &[])).await?;
         let knocked =
@@ -118,7 +122,6 @@ fn an_extension_performs_steps_splits_traffic_and_is_waited_for_while_it_is_down
             records.is_some_and(|records| records.iter().any(ended))
         };
         cluster.until("shop", "taken back", 60, taken_back).await?;
-        let rests = |found: &Value| found["status"]["canary"]["weights"]["canary"]["weight"] == 0;
         cluster.until("shop", "back on stable", 60, rests).await?;
         let told = split().await?;
         ensure!(told["canary"]["weight"] == 0 && told["headerRoutes"] == json!([]), "{told}");
