@@ -25,6 +25,7 @@ mod capacity;
 mod collision;
 mod condition;
 mod count;
+pub mod duration;
 mod dynamic;
 mod ephemeral;
 pub mod experiment;

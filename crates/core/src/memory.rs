@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serin_api::{BlueGreenStatus, CanaryStatus, PauseCondition, RolloutStatus};
 
 use crate::condition::word;
+use crate::duration;
 use crate::facts::Facts;
 use crate::journal::Journal;
 use crate::restart;
@@ -156,7 +157,7 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
     memory.status.current_step_hash = step_hash;
     memory.status.collision_count = facts.collisions;
     blue_green::observe(facts, &mut memory);
-    hear_commands(&mut memory);
+    hear_commands(facts, &mut memory);
     clamp_step(facts, &mut memory);
     skip_steps_within_window(facts, &mut memory);
     if memory.fully_promoted() {
@@ -199,6 +200,7 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
         status.restarted_at.clone_from(&facts.rollout.spec.restart_at);
     }
     forget_runs(status);
+    duration::begin(facts, status);
     status.current_step_index = (!facts.steps.is_empty()).then_some(0);
     if status.stable_rs.as_deref() == Some(facts.current_hash.as_str()) {
         status.current_step_index = last_index(facts);
@@ -212,21 +214,22 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
 }
 
 /// What a person wrote since the last plan about an abort: `abortedAt` tells a known abort from a new one.
-fn hear_commands(memory: &mut Memory) {
+fn hear_commands(facts: &Facts, memory: &mut Memory) {
     let known = memory.status.aborted_at.is_some();
     if known && memory.status.abort && memory.status.promote_full {
         // `promote --full` after the abort is the newer word.
         memory.forget_abort();
         memory.progressed = true;
     } else if known && !memory.status.abort {
-        retry(memory);
+        retry(facts, memory);
     }
 }
 
 /// The user took the abort back: the attempt starts again and measures anew.
-fn retry(memory: &mut Memory) {
+fn retry(facts: &Facts, memory: &mut Memory) {
     memory.status.aborted_at = None;
     forget_runs(&mut memory.status);
+    duration::begin(facts, &mut memory.status);
     memory.progressed = true;
     memory.retrying = true;
 }

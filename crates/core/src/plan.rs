@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, condition, count, ephemeral, extension, phase, replica_set, restart, revision, safety, scale,
-    service, traffic, trial, weights,
+    analysis, condition, count, duration, ephemeral, extension, phase, replica_set, restart, revision,
+    safety, scale, service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -154,6 +154,7 @@ fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Pla
         replica_set::forget_history(facts, &mut plan.writes);
     }
     condition::update(facts, &mut memory);
+    duration::follow(facts, &mut memory);
     plan.canary_hash = weights::asked_of_canary(facts, &memory);
     plan.stable_hash = weights::asked_of_stable(facts, &memory);
     conclude(facts, memory, gates, plan)

@@ -141,11 +141,17 @@ impl Told {
         }
     }
 
-    fn found(&self, lags: bool) -> Found {
+    fn found(&self, backends: &Backends, lags: bool) -> Found {
+        // The two Services have changed places since it was told (`pingPong`).
+        let changed = self.canary.service == backends.stable_service
+            && self.stable.service == backends.canary_service
+            && self.canary.service != self.stable.service;
+        let (canary, stable) =
+            if changed { (&self.stable, &self.canary) } else { (&self.canary, &self.stable) };
         let others = self.additional.iter().fold(0, |sum: u32, side| sum.saturating_add(side.weight));
         let names = |sum: Vec<&String>| sum.into_iter().cloned().collect();
         Found {
-            shares: vec![Share { canary: self.canary.weight, stable: self.stable.weight, others }],
+            shares: vec![Share { canary: canary.weight, stable: stable.weight, others }],
             additional: self
                 .additional
                 .iter()
@@ -170,10 +176,10 @@ impl Extension {
         Option::deserialize(object.get("spec").unwrap_or(&Value::Null))
     }
 
-    fn find(object: &Value) -> Found {
+    fn find(object: &Value, backends: &Backends) -> Found {
         let applied = object.pointer("/status/applied").and_then(Value::as_bool) == Some(true);
         match Self::split(object) {
-            Ok(Some(split)) => split.found(!applied),
+            Ok(Some(split)) => split.found(backends, !applied),
             // Nobody told it to send anything to a canary.
             Ok(None) => {
                 let shares = vec![Share { canary: 0, stable: 1, others: 0 }];
@@ -197,6 +203,7 @@ impl Router for Extension {
             mirrors: Mirrors::Any,
             max_weight: true,
             additional: true,
+            role_change: true,
             confirms: true,
             propagation_seconds: PROPAGATION_SECONDS,
         }
@@ -214,9 +221,9 @@ impl Router for Extension {
         None
     }
 
-    fn effective(&self, _: &Backends, seen: &Objects) -> Effective {
+    fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {
         let mut reading = Reading::of(self.total);
-        reading.look(&self.key, &Sight::of(seen, &self.key), Self::find);
+        reading.look(&self.key, &Sight::of(seen, &self.key), |object| Self::find(object, backends));
         reading.effective()
     }
 

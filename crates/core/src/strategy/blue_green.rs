@@ -13,7 +13,7 @@ pub(crate) mod scale;
 pub(crate) mod service;
 
 /// Pause reason of a new revision that waits for its promotion.
-const BLUE_GREEN_PAUSE: &str = "BlueGreenPause";
+pub(crate) const BLUE_GREEN_PAUSE: &str = "BlueGreenPause";
 
 /// Records what the Services select, as observed. One that cannot be read is taken for what it was.
 pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {

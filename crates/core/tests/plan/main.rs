@@ -13,6 +13,7 @@ use serin_testkit::scene::Scene;
 mod abort;
 mod analysis;
 mod blue_green;
+mod duration;
 mod experiment;
 mod extension;
 mod law;

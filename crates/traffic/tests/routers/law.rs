@@ -191,6 +191,9 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
         !owned && !taken_over
     });
     for object in &mut objects {
+        if object["kind"] == "Extension" {
+            object["spec"] = serde_json::json!({});
+        }
         without_trials(&mut object["spec"], &case.backends.experiments);
         for (map, key) in [
             ("/metadata/annotations", "argo-rollouts.argoproj.io/managed-by-rollouts"),
@@ -206,9 +209,6 @@ fn masked(case: &Case, seen: &Objects) -> Vec<Value> {
                     parent.remove(field);
                 }
             }
-        }
-        if object["kind"] == "Extension" {
-            object["spec"] = serde_json::json!({});
         }
         mask_ingress(case, object);
         if ["generic/", "apisix/"].iter().any(|router| case.name.starts_with(router)) {
