@@ -61,6 +61,10 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]
+# Brakes: ConfigMaps with the label serin.dev/brake; no others are asked for.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch]
 # Workloads that spec.workloadRef names, and the size of those that give up their pods.
 - apiGroups: [apps]
   resources: [deployments]

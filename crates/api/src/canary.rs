@@ -29,6 +29,10 @@ pub struct CanaryStrategy {
     /// What happens, in order. Without steps a plain rolling update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<CanaryStep>>,
+    /// How pods are replaced, said in one word instead of by steps: `RollingUpdate` (as without steps) or `Recreate` (all
+    /// older pods are gone before new ones start). Not with steps or a traffic router. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update_type: Option<String>,
     /// Splits traffic by routing objects instead of by the number of pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic_routing: Option<RolloutTrafficRouting>,
@@ -100,6 +104,13 @@ impl CanaryStrategy {
         let [canary, stable] =
             [canary, stable].map(|name| name.map(String::as_str).filter(|name| !name.is_empty()));
         RoleServices { canary, stable }
+    }
+}
+
+impl CanaryStrategy {
+    /// All older pods are gone before new ones start.
+    pub fn recreates(&self) -> bool {
+        self.update_type.as_deref() == Some("Recreate")
     }
 }
 

@@ -24,6 +24,10 @@ pub const PODS_BEHIND: &str = "serin.dev/pods-behind";
 /// Annotation of the workload of a `workloadRef`: how far it has given up its pods, as the uid of the Rollout, a slash, and
 /// its size before or `done`. Serin's own.
 pub const HANDOVER: &str = "serin.dev/handover";
+/// Annotation of Rollouts: decide and tell, and write neither workload nor traffic; off when absent or `false`. Serin's own.
+pub const DRY_RUN: &str = "serin.dev/dry-run";
+/// Label of ConfigMaps that hold or abort the updates of their namespace: `hold` or `abort`. Serin's own.
+pub const BRAKE: &str = "serin.dev/brake";
 /// Annotation of Rollouts: book-keeping of notifications.
 pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
 /// Annotation that `kubectl apply` writes.

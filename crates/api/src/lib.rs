@@ -54,8 +54,9 @@ pub use rollout_analysis::{
     PostPromotionAnalysis, RolloutAnalysis,
 };
 pub use rollout_status::{
-    AlbStatus, BlueGreenStatus, CanaryStatus, Gate, PauseCondition, RolloutAnalysisRunStatus,
-    RolloutCondition, RolloutDuration, RolloutStatus, StepPluginStatus, TrafficWeights, WeightDestination,
+    AlbStatus, BlueGreenStatus, BrakeStatus, CanaryStatus, DryRunStatus, Gate, PauseCondition,
+    RolloutAnalysisRunStatus, RolloutCondition, RolloutDuration, RolloutStatus, StepPluginStatus,
+    TrafficWeights, WeightDestination,
 };
 pub use template::RawTemplate;
 pub use traffic_routing::{

@@ -95,10 +95,55 @@ pub struct RolloutStatus {
     /// What the rollout waits for now. Serin's own field, shown by `kubectl serin explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<Vec<Gate>>,
+    /// The annotation `serin.dev/dry-run` is set, so nothing is written but this status. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRunStatus>,
+    /// The ConfigMap labelled `serin.dev/brake` that holds or aborts updates of this Rollout. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brake: Option<BrakeStatus>,
 }
 
 fn is_zero(value: &i32) -> bool {
     *value == 0
+}
+
+/// Who holds or aborts updates, when and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BrakeStatus {
+    /// Name of the ConfigMap.
+    #[serde(default)]
+    pub name: String,
+    /// `hold` or `abort`.
+    #[serde(default)]
+    pub action: String,
+    /// Who set it, as it says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// When, as it says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub at: String,
+    /// Why, as it says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What a dry run would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRunStatus {
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Hash of the pod template that the decision is about.
+    #[serde(default)]
+    pub revision: String,
+    /// What would be written next, for people; empty when nothing is to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+    /// Events that were told of this revision already, so that each is told once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
 }
 
 /// Something that must happen before the rollout goes on.

@@ -12,6 +12,7 @@ mod managed_route;
 mod ping_pong;
 mod selector;
 mod unsupported;
+mod update_type;
 mod watch;
 mod workload;
 
@@ -197,6 +198,7 @@ fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut V
     managed_route::names(canary, problems);
     watch::after_promotion(canary, problems);
     ping_pong::services(canary, problems);
+    update_type::fits(canary, problems);
     if let Some(background) = &canary.analysis {
         analysis(&format!("{CANARY}.analysis"), &background.analysis, problems);
         let steps = canary.steps.as_ref().map_or(0, Vec::len);

@@ -12,7 +12,7 @@ mod why;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serin_api::Gate;
-use serin_view::phase::{Standing, standing};
+use serin_view::phase::{Standing, fully_promoted, standing};
 use serin_view::step::{self, Weight};
 
 use crate::invocation::Invocation;
@@ -106,9 +106,15 @@ pub fn explain(seen: &Observed, invocation: &Invocation) -> Explanation {
         pods: evidence::unready_pods(seen),
         next: next::of(seen, &situation),
         actions: action::of(seen, &situation, invocation),
-        notes: seen.notes.clone(),
+        notes: seen.notes.iter().cloned().chain(brake_to_come(rollout)).collect(),
         now: seen.now,
     }
+}
+
+/// A brake that holds nothing now, and will hold the next update.
+fn brake_to_come(rollout: &serin_api::Rollout) -> Option<String> {
+    let status = rollout.status.as_ref().filter(|status| fully_promoted(status))?;
+    Some(format!("{}; the next one, too", serin_core::brake::sentence(status.brake.as_ref()?)))
 }
 
 /// The gates as the controller tells them; those of an invalid spec are shown as facts.

@@ -12,6 +12,7 @@ mod compare;
 mod create;
 mod drill;
 mod get;
+mod hold;
 mod lint;
 mod names;
 mod plan;
@@ -24,6 +25,7 @@ pub use compare::CompareArguments;
 pub use create::{CreateArguments, CreateRunArguments, CreateVerb, TerminateVerb, Terminated};
 pub use drill::DrillArguments;
 pub use get::{GetArguments, ListArguments};
+pub use hold::{HoldArguments, ReleaseArguments};
 pub use lint::LintArguments;
 pub use names::{Names, plain_name};
 pub use plan::PlanArguments;
@@ -94,6 +96,10 @@ pub enum Verb {
     Undo(UndoArguments),
     /// Hold a Rollout where it is until it is promoted.
     Pause(Names),
+    /// Hold, or abort, every update of the namespace or of what a selector says, also of Rollouts made later.
+    Hold(HoldArguments),
+    /// End a hold of the namespace: updates go on from where they are.
+    Release(ReleaseArguments),
     /// Replace the pods one after the other, without a new revision.
     Restart(RestartArguments),
     /// Change a field.

@@ -7,6 +7,7 @@ mod create;
 mod drill;
 mod explain;
 mod get;
+mod hold;
 mod lint;
 mod list;
 mod list_experiments;
@@ -69,6 +70,8 @@ async fn with_cluster(cluster: &Cluster, verb: &Verb, paint: Paint) -> Result<()
         Verb::Adopt(arguments) => adopt::run(cluster, arguments, paint).await,
         Verb::Drill(arguments) => drill::run(cluster, arguments).await,
         Verb::Create(arguments) => create::run(cluster, arguments).await,
+        Verb::Hold(arguments) => hold::hold(cluster, arguments).await,
+        Verb::Release(arguments) => hold::release(cluster, arguments).await,
         Verb::Terminate(verb) => terminate::run(cluster, verb).await,
         changing => change(cluster, changing).await,
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serin_api::{TemplateReference, label};
 use serin_core::seen::ObjectKey;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::cache::Cache;
 use crate::link::Links;
@@ -17,7 +18,9 @@ use crate::mark::Shown;
 use crate::object::{Kind, Name, Raw};
 use crate::queue::Queue;
 use crate::resource::Resources;
-use crate::sight::{self, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight, Versions};
+use crate::sight::{
+    self, BrakeSight, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight, Versions,
+};
 
 /// Which part of the cluster is served.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +81,11 @@ pub mod kind {
         Kind::new("apps", "v1", "ReplicaSet")
     }
 
+    /// ConfigMap.
+    pub fn config_map() -> Kind {
+        Kind::new("", "v1", "ConfigMap")
+    }
+
     /// Job.
     pub fn job() -> Kind {
         Kind::new("batch", "v1", "Job")
@@ -104,6 +112,8 @@ pub struct Caches {
     pub runs: Arc<Cache<RunSight>>,
     /// Jobs of AnalysisRuns.
     pub jobs: Arc<Cache<Value>>,
+    /// ConfigMaps that hold or abort updates.
+    pub brakes: Arc<Cache<BrakeSight>>,
     /// AnalysisTemplates.
     pub templates: Arc<Cache<TemplateSight>>,
     /// ClusterAnalysisTemplates.
@@ -137,6 +147,7 @@ impl Caches {
             services: Arc::new(Cache::new(sight::services())),
             runs: Arc::new(Cache::new(sight::runs())),
             jobs: Arc::new(Cache::new(sight::jobs())),
+            brakes: Arc::new(Cache::new(sight::brakes())),
             templates: Arc::new(Cache::new(sight::templates())),
             cluster_templates: Arc::new(Cache::new(sight::templates())),
             rollout_queue: Arc::new(Queue::default()),
@@ -166,6 +177,8 @@ impl Caches {
             (kind::service(), self.services.synced()),
             (kind::run(), self.runs.synced()),
             (kind::job(), self.jobs.synced()),
+            // A role of before there were brakes does not let them be listed: then there are none, and the log says so.
+            (kind::config_map(), self.brakes.synced() || self.brakes.unreadable(Instant::now()).is_some()),
             (kind::template(), self.templates.synced()),
             (kind::cluster_template(), self.namespaced || self.cluster_templates.synced()),
         ];

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::{Value, json};
 use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
+use serin_core::brake::Brake;
 use serin_core::extension::Extensions;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
@@ -74,6 +75,7 @@ pub fn scene(
         experiments,
         refusals,
         pods: BTreeMap::new(),
+        brakes: brakes(caches, &name.namespace),
         workload,
         extensions,
     };
@@ -222,6 +224,11 @@ fn experiments(caches: &Caches, uid: &str) -> Vec<world::Experiment> {
     let experiments = caches.experiments.by(uid);
     let read = experiments.iter().filter_map(|(_, kept)| kept.value.as_ref().ok());
     read.map(world::Experiment::from).collect()
+}
+
+/// The brakes of a namespace.
+fn brakes(caches: &Caches, namespace: &str) -> Vec<Brake> {
+    caches.brakes.by(namespace).into_iter().filter_map(|(_, kept)| kept.value.brake.clone()).collect()
 }
 
 /// The templates that the Rollout names, and those that these name in turn.

@@ -153,6 +153,10 @@ fn pod_of(pod: Pod, set: &str) -> Option<serin_core::pod::Pod> {
             .into_iter()
             .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
         deleting: pod.metadata.deletion_timestamp.is_some(),
+        ended: matches!(
+            pod.status.as_ref().and_then(|status| status.phase.as_deref()),
+            Some("Succeeded" | "Failed")
+        ),
         created: pod.metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
         name: pod.metadata.name.unwrap_or_default(),
         uid: pod.metadata.uid.unwrap_or_default(),

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use serin_api::{AnalysisRun, AnalysisTemplateSpec, Experiment, Rollout, TemplateReference, label};
 use serin_core::analysis_spec::{templates_named, templates_of_experiment};
+use serin_core::brake::Brake;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
 use serin_traffic::{ApiVersions, service};
@@ -171,6 +172,31 @@ fn read_job(raw: Raw) -> Value {
 /// Name of the run that a Job measures for.
 pub fn run_of(job: &Value) -> Option<&str> {
     job.pointer("/metadata/run")?.as_str()
+}
+
+/// A ConfigMap that holds or aborts updates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrakeSight {
+    /// Its namespace.
+    pub namespace: String,
+    /// What it says; `None` when it has lost its label.
+    pub brake: Option<Brake>,
+}
+
+/// Brakes: found by their namespace.
+pub fn brakes() -> Sight<BrakeSight> {
+    Sight::new(read_brake, |brake: &BrakeSight| vec![brake.namespace.clone()])
+}
+
+fn read_brake(raw: Raw) -> BrakeSight {
+    let meta = raw.meta();
+    let data = raw.json.get("data").and_then(Value::as_object).into_iter().flatten();
+    let data = data.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect();
+    let (name, labels) = (meta.name.clone().unwrap_or_default(), meta.labels.clone().unwrap_or_default());
+    BrakeSight {
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        brake: Brake::read(&name, &labels, &data),
+    }
 }
 
 /// Services: the selector, and whose they are; found by the uid of the Experiment that controls them.

@@ -12,7 +12,9 @@ use serin_traffic::service;
 use crate::cache::{Cache, Change, Kept};
 use crate::caches::{Caches, Scope, kind};
 use crate::object::{Kind, Name, Raw};
-use crate::sight::{self, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight};
+use crate::sight::{
+    self, BrakeSight, ExperimentSight, Owner, RolloutSight, RunSight, SetSight, TemplateSight,
+};
 use crate::watch::{self, Listener};
 
 /// Starts the watches of all kinds that are always watched, and of routing objects as Rollouts begin to need them.
@@ -29,6 +31,8 @@ pub fn start(client: &Client, scope: Scope, caches: &Arc<Caches>) {
     let of_runs = Some(serin_analysis::run::RUN_UID.to_owned());
     watches.begin(kind::job(), of_runs, caches.jobs.clone(), OfJobs(caches.clone()));
     watches.begin(kind::service(), None, caches.services.clone(), OfServices(caches.clone()));
+    let braking = Some(label::BRAKE.to_owned());
+    watches.begin(kind::config_map(), braking, caches.brakes.clone(), OfBrakes(caches.clone()));
     let listener = OfTemplates { caches: caches.clone(), cluster_scope: false };
     watches.begin(kind::template(), None, caches.templates.clone(), listener);
     if scope.namespace.is_none() {
@@ -185,6 +189,19 @@ impl Listener<Value> for OfServices {
                 self.0.experiment_queue.add(Name::new(&change.name.namespace, owner));
             }
         }
+    }
+
+    fn listed(&self) {}
+}
+
+/// A brake is for every Rollout of its namespace, until its selector is looked at.
+struct OfBrakes(Arc<Caches>);
+
+impl Listener<BrakeSight> for OfBrakes {
+    fn changed(&self, change: Change<BrakeSight>) {
+        let all = self.0.rollouts.all().into_iter().map(|(name, _)| name);
+        all.filter(|name| name.namespace == change.name.namespace)
+            .for_each(|name| self.0.rollout_queue.add(name));
     }
 
     fn listed(&self) {}

@@ -2,6 +2,7 @@
 
 use serin_api::{RolloutCondition, RolloutStatus};
 
+use crate::brake;
 use crate::facts::Facts;
 use crate::memory::Memory;
 use crate::revision;
@@ -137,7 +138,7 @@ fn set_completed(facts: &Facts, memory: &mut Memory, completed: bool) {
 
 fn set_paused(facts: &Facts, memory: &mut Memory, completed: bool) {
     let now = facts.world.now;
-    let paused = facts.rollout.spec.paused || !memory.pauses().is_empty();
+    let paused = brake::paused(facts, memory) || !memory.pauses().is_empty();
     let was_paused = is_true(&memory.status, word::PAUSED);
     if paused == was_paused {
         return;

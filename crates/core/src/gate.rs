@@ -23,6 +23,11 @@ impl Gates {
         self.close(waits_for, None, None, then);
     }
 
+    /// As [`Self::wait`], for something that has happened by `until` at the latest, when that is known.
+    pub(crate) fn wait_until(&mut self, waits_for: &str, until: Option<Timestamp>, then: &str) {
+        self.close(waits_for, None, until, then);
+    }
+
     /// Something that a person must do.
     pub(crate) fn hold(&mut self, waits_for: &str, then: &str) {
         self.close(waits_for, None, None, then);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serin_api::{BlueGreenStatus, CanaryStatus, PauseCondition, RolloutStatus};
 
 use crate::condition::word;
+use crate::dry_run;
 use crate::duration;
 use crate::facts::Facts;
 use crate::journal::Journal;
@@ -156,6 +157,8 @@ pub(crate) fn fold(facts: &Facts) -> Memory {
     memory.status.current_pod_hash.clone_from(&facts.current_hash);
     memory.status.current_step_hash = step_hash;
     memory.status.collision_count = facts.collisions;
+    // Nothing can move in a dry run, so no deadline runs; after it the clock starts again.
+    memory.progressed |= memory.status.dry_run.is_some() || dry_run::is_on(facts.rollout);
     blue_green::observe(facts, &mut memory);
     hear_commands(facts, &mut memory);
     clamp_step(facts, &mut memory);

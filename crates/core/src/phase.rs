@@ -2,6 +2,7 @@
 
 use serin_api::{BlueGreenStrategy, RolloutStatus};
 
+use crate::brake;
 use crate::condition::word;
 use crate::facts::Facts;
 use crate::service;
@@ -18,6 +19,10 @@ pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     }
     if facts.rollout.spec.paused {
         return said("Paused", "manually paused");
+    }
+    let underway = status.stable_rs.as_deref() != Some(status.current_pod_hash.as_str());
+    if let Some(brake) = status.brake.as_ref().filter(|_| underway) {
+        return said("Paused", &brake::sentence(brake));
     }
     if let Some(pause) = status.pause_conditions.iter().flatten().next() {
         return said("Paused", &pause.reason);

@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, condition, count, duration, ephemeral, extension, phase, replica_set, restart, revision,
-    safety, scale, service, traffic, trial, weights,
+    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, phase, replica_set, restart,
+    revision, safety, scale, service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -52,6 +52,16 @@ pub fn plan(world: &World) -> Plan {
     if world.rollout.metadata.deletion_timestamp.is_some() {
         return Plan { status: world.rollout.status.clone().unwrap_or_default(), ..Plan::default() };
     }
+    let mut plan = real(world);
+    if dry_run::is_on(&world.rollout) {
+        return dry_run::instead(world, plan);
+    }
+    plan.status.dry_run = None;
+    plan
+}
+
+/// Decides what is to be done, whether it is written or not.
+fn real(world: &World) -> Plan {
     match workload::resolve(world) {
         None => of_template(world),
         Some(Resolved::World(resolved)) => {
@@ -92,6 +102,7 @@ fn decide(facts: &Facts) -> Plan {
     analysis::hear(facts, &mut memory);
     trial::hear(facts, &mut memory);
     safety::heed_deadline(facts, &mut memory);
+    brake::heed(facts, &mut memory);
     let missing = problem::of_references(facts);
     let aborted = safety::overrule(facts, &mut memory);
     if !aborted && !missing.is_empty() {
@@ -104,6 +115,8 @@ fn decide(facts: &Facts) -> Plan {
     condition::valid(&mut memory);
     if aborted {
         safety::gate_of_abort(&mut gates);
+    } else if brake::holds_update(&memory) {
+        return hold(facts, memory, gates);
     } else if let Some(strategy) = facts.blue_green {
         blue_green::advance(facts, strategy, &mut memory, &mut gates);
     } else {
@@ -111,6 +124,15 @@ fn decide(facts: &Facts) -> Plan {
     }
     extension::follow(facts, &mut memory, &mut gates);
     act(facts, memory, gates, Scope::Whole)
+}
+
+/// A brake holds the update: it stays where it is. A full promotion that was asked for is done when the brake is released.
+fn hold(facts: &Facts, mut memory: Memory, mut gates: Gates) -> Plan {
+    let asked = std::mem::take(&mut memory.status.promote_full);
+    brake::gate(&memory, &mut gates);
+    let mut plan = act(facts, memory, gates, Scope::Whole);
+    plan.status.promote_full = asked;
+    plan
 }
 
 /// A spec that cannot work does not stand in the way of an abort.

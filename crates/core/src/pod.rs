@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serin_api::label;
 
 use crate::facts::Facts;
-use crate::restart;
 use crate::seen::Seen;
 use crate::world::{ReplicaSet, World};
+use crate::{recreate, restart};
 
 /// One pod of a ReplicaSet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Pod {
     pub ready: bool,
     /// Being deleted.
     pub deleting: bool,
+    /// All of its containers have ended for good: it only waits to be cleaned up.
+    #[serde(default)]
+    pub ended: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
@@ -34,6 +37,9 @@ pub struct Pod {
 /// The ReplicaSets whose pods `plan` would look at. Listing pods is work for the API server, so it is done only while
 /// something is to be done with the pods themselves.
 pub fn needed(world: &World) -> Vec<&ReplicaSet> {
+    if recreate::looks(world) {
+        return world.replica_sets.iter().collect();
+    }
     let restarts = restart::due(world).is_some();
     let sets = world.replica_sets.iter().filter(|set| set.pods.spec > 0 || set.pods.current > 0);
     sets.filter(|set| restarts || set.annotations.contains_key(label::PODS_BEHIND)).collect()
@@ -46,6 +52,14 @@ pub(crate) fn listed<'w>(facts: &Facts<'w>, set: &ReplicaSet) -> Result<&'w [Pod
         Some(Seen::Failed(why)) => Err(why),
         None if set.pods.spec == 0 && set.pods.current == 0 => Ok(&[]),
         None | Some(Seen::Absent | Seen::Stale(_)) => Err("not done yet"),
+    }
+}
+
+/// Why the pods of a ReplicaSet are not known.
+pub(crate) fn unlisted<'w>(world: &'w World, set: &ReplicaSet) -> &'w str {
+    match world.pods.get(&set.uid) {
+        Some(Seen::Failed(why)) => why,
+        _ => "not done yet",
     }
 }
 

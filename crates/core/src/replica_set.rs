@@ -16,13 +16,14 @@ use crate::write::{Effect, Write};
 use crate::{anti_affinity, ephemeral, revision};
 
 /// Annotations that belong to one object and are not copied from the Rollout to its ReplicaSets.
-const NOT_COPIED: [&str; 9] = [
+const NOT_COPIED: [&str; 10] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     label::REVISION,
     label::REVISION_HISTORY,
     label::DESIRED_REPLICAS,
     label::WORKLOAD_GENERATION,
     label::NOTIFIED,
+    label::DRY_RUN,
     label::SCALE_DOWN_DEADLINE,
     label::EPHEMERAL_METADATA,
     label::PODS_BEHIND,

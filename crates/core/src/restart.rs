@@ -3,6 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
@@ -39,6 +40,9 @@ pub(crate) fn go_on(
     let Some(asked) = facts.rollout.spec.restart_at.clone() else { return };
     if memory.status.restarted_at.as_ref() == Some(&asked) {
         return;
+    }
+    if memory.status.brake.is_some() {
+        return brake::gate(memory, gates);
     }
     let now = facts.world.now;
     if asked.0 >= now {

@@ -1,10 +1,12 @@
 //! Decides the size of each ReplicaSet: up when capacity is asked for, down only with a drain permit.
 
+use crate::brake;
 use crate::capacity;
 use crate::dynamic;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::Memory;
+use crate::recreate;
 use crate::replica::{Others, Pods, carrying, next_counts};
 use crate::service::drained;
 use crate::split::Split;
@@ -22,8 +24,11 @@ pub(crate) fn sizes(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Ve
     if let Some(strategy) = facts.blue_green {
         return blue_green::scale::sizes(facts, strategy, memory, gates);
     }
-    if facts.rollout.spec.paused && !memory.aborted() {
+    if brake::paused(facts, memory) && !memory.aborted() {
         return Vec::new();
+    }
+    if facts.canary.recreates() {
+        return recreate::sizes(facts, memory, gates);
     }
     if facts.routed() { routed(facts, memory, gates) } else { by_pods(facts, memory, gates) }
 }
@@ -125,7 +130,7 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
     }
     if let Err((waits_for, until)) = drained(facts, memory, &new.hash) {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-        gates.wait(&waits_for, "the canary is scaled down after its delay");
+        gates.wait_until(&waits_for, until, "the canary is scaled down after its delay");
         return size(new, new.pods.spec, Deadline::Keep);
     }
     let size = delayed(facts, memory, new, i64::from(delay));
@@ -169,7 +174,7 @@ fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut 
     for set in facts.others.iter().filter(|set| set.pods.spec > 0) {
         if let Err((waits_for, until)) = drained(facts, memory, &set.hash) {
             until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-            gates.wait(&waits_for, &format!("revision {} is scaled down", set.hash));
+            gates.wait_until(&waits_for, until, &format!("revision {} is scaled down", set.hash));
             continue;
         }
         let without = left.saturating_sub(set.pods.serving());
@@ -236,10 +241,10 @@ fn selected_keep_one(
         return replicas;
     }
     let comes = memory.services.iter().any(|target| target.hash == set.hash);
-    let waits_for = match drained(facts, memory, &set.hash) {
+    let (waits_for, until) = match drained(facts, memory, &set.hash) {
         Ok(_) if comes => return 1,
         Ok(_) => return replicas,
-        Err((waits_for, _)) => waits_for,
+        Err(waits_for) => waits_for,
     };
     let all = facts.replica_sets().fold(0_i32, |sum, set| sum.saturating_add(set.pods.spec));
     let alone = all == set.pods.spec && successor.is_none_or(|pods| pods.spec == 0);
@@ -251,7 +256,7 @@ fn selected_keep_one(
     if crowded && seen && !leaving {
         return replicas;
     }
-    gates.wait(&waits_for, &format!("the last pod of revision {} goes", set.hash));
+    gates.wait_until(&waits_for, until, &format!("the last pod of revision {} goes", set.hash));
     1
 }
 

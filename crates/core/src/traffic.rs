@@ -1,5 +1,6 @@
 //! Decides the split: capacity before traffic, and back to stable before anything else.
 
+use crate::brake;
 use crate::capacity;
 use crate::dynamic;
 use crate::facts::{Change, Facts, Shown};
@@ -43,7 +44,7 @@ fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Optio
 
 /// Nothing goes forward while a person holds the rollout, or has to decide about an analysis.
 pub(crate) fn halted(facts: &Facts, memory: &Memory) -> bool {
-    facts.rollout.spec.paused || memory.undecided()
+    brake::paused(facts, memory) || memory.undecided()
 }
 
 /// Every router keeps what it has. Routers that differ meet at the larger weight once the canary can carry it: part of
@@ -107,7 +108,8 @@ fn toward_canary(
         && let Err(until) = weights::settled(facts, memory, Change::Any)
     {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-        gates.wait("the data plane to follow the last change", &format!("the weight moves to {target}"));
+        let then = format!("the weight moves to {target}");
+        gates.wait_until("the data plane to follow the last change", until, &then);
         return held(facts, memory, shown);
     }
     Some(target)
@@ -166,7 +168,8 @@ fn stable_side_stands(
         && let Err(until) = weights::settled(facts, memory, Change::Any)
     {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-        gates.wait("the data plane to follow the stable Service", "traffic leaves the canary Service");
+        let then = "traffic leaves the canary Service";
+        gates.wait_until("the data plane to follow the stable Service", until, then);
         return false;
     }
     true

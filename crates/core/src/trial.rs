@@ -4,6 +4,7 @@ use serde_json::Value;
 use serin_api::{AnalysisPhase, ExperimentStep, ExperimentStepTemplate, label};
 
 use crate::analysis::measured;
+use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_EXPERIMENT, Memory};
@@ -93,7 +94,7 @@ fn ensure(facts: &Facts, memory: &mut Memory, gates: &mut Gates, writes: &mut Ve
     let Some((index, step)) = step(facts, memory).filter(|_| current(facts, memory).is_none()) else {
         return;
     };
-    let halted = facts.rollout.spec.paused || !memory.pauses().is_empty();
+    let halted = brake::paused(facts, memory) || !memory.pauses().is_empty();
     if recorded.is_none() && halted {
         return;
     }

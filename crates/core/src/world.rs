@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
 
+use crate::brake::Brake;
 use crate::extension::Extensions;
 use crate::pod::Pod;
 use crate::replica::Pods;
@@ -42,6 +43,9 @@ pub struct World {
     /// Pods by the uid of their ReplicaSet, for those that [`crate::pod::needed`] names.
     #[serde(default)]
     pub pods: BTreeMap<String, Seen<Vec<Pod>>>,
+    /// Brakes of the namespace, whether they are for this Rollout or not.
+    #[serde(default)]
+    pub brakes: Vec<Brake>,
     /// What `spec.workloadRef` names.
     #[serde(default)]
     pub workload: Option<workload::Reference>,

@@ -64,6 +64,7 @@ pub fn fresh() -> Scene {
         experiments: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
+        brakes: Vec::new(),
         workload: None,
         extensions: Default::default(),
     };

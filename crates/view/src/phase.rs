@@ -73,16 +73,17 @@ pub fn standing(rollout: &Rollout) -> Standing {
     let Some(status) = &rollout.status else {
         return waits("no controller has looked at it yet");
     };
-    if !generation_observed(rollout) {
+    let dry = status.dry_run.is_some();
+    if !dry && !generation_observed(rollout) {
         return waits("waiting for rollout spec update to be observed");
     }
-    if resumed(status) {
+    if !dry && resumed(status) {
         return waits("waiting for rollout to unpause");
     }
-    if !workload_observed(rollout, status) {
+    if !dry && !workload_observed(rollout, status) {
         return waits("waiting for rollout spec update to be observed for the reference workload");
     }
-    if retried(status) {
+    if !dry && retried(status) {
         return waits("waiting for the retry to begin");
     }
     let message = status.message.clone().unwrap_or_default();

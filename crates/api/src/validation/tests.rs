@@ -90,22 +90,6 @@ fn each_problem_names_field_value_and_remedy() {
             "steps[0].pause.duration: Invalid value: \"soon\": Duration needs to be greater than 0",
         ),
         (
-            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 0s}}}}",
-            "spec.strategy.canary.postPromotionAnalysis.duration: Invalid value: \"0s\": must be longer than 0; write",
-        ),
-        (
-            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 5m}}}}",
-            "postPromotionAnalysis.templates: Required value: an analysis needs at least one template",
-        ),
-        (
-            "spec: {strategy: {canary: {postPromotionAnalysis: {}}}}",
-            "without trafficRouting these would get traffic; make setWeight: 100 and an analysis the last steps",
-        ),
-        (
-            "spec: {strategy: {canary: {dynamicStableScale: true, postPromotionAnalysis: {}}}}",
-            "dynamicStableScale gives them to the canary; remove one of the two",
-        ),
-        (
             "spec: {strategy: {canary: {steps: [{pause: {duration: -5}}]}}}",
             "Duration needs to be greater than 0",
         ),
@@ -205,6 +189,48 @@ fn problems_of_selectors_references_and_rules_name_their_field_too() {
     ] {
         let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+    }
+}
+
+#[test]
+fn each_problem_of_serins_own_fields_names_field_value_and_remedy() {
+    for (change, expected) in [
+        (
+            "spec: {strategy: {canary: {updateType: Rolling}}}",
+            "spec.strategy.canary.updateType: Invalid value: \"Rolling\": supported values: \"RollingUpdate\", \"Recreate\"",
+        ),
+        (
+            "spec: {strategy: {canary: {updateType: RollingUpdate, steps: [{setWeight: 10}]}}}",
+            "a RollingUpdate update has no steps; remove updateType or the steps",
+        ),
+        (
+            "spec: {strategy: {canary: {updateType: Recreate, trafficRouting: {}}}}",
+            "a Recreate update has no traffic to split; remove updateType or trafficRouting",
+        ),
+        (
+            "spec: {strategy: {canary: {updateType: Recreate, maxSurge: 1}}}",
+            "Recreate takes all older pods away at once; remove maxSurge",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 0s}}}}",
+            "spec.strategy.canary.postPromotionAnalysis.duration: Invalid value: \"0s\": must be longer than 0; write",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 5m}}}}",
+            "postPromotionAnalysis.templates: Required value: an analysis needs at least one template",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {}}}}",
+            "without trafficRouting these would get traffic; make setWeight: 100 and an analysis the last steps",
+        ),
+        (
+            "spec: {strategy: {canary: {dynamicStableScale: true, postPromotionAnalysis: {}}}}",
+            "dynamicStableScale gives them to the canary; remove one of the two",
+        ),
+    ] {
+        let problems = validate(&rollout(change));
+        let text: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(text.iter().any(|problem| problem.contains(expected)), "{change}: {text:?}");
     }
 }
 

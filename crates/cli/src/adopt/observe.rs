@@ -101,6 +101,7 @@ pub(crate) async fn rollout(
             .collect(),
         refusals: Vec::new(),
         pods: Default::default(),
+        brakes: Vec::new(),
         workload,
         extensions,
         replica_sets,

@@ -60,6 +60,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         experiments: Vec::new(),
         refusals: Vec::new(),
         pods: Default::default(),
+        brakes: Vec::new(),
         workload: None,
         extensions: Extensions { configured: Some(Default::default()), told: Vec::new() },
     };

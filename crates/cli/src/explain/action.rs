@@ -1,6 +1,7 @@
 //! Says what a person can do now, as commands to be typed.
 
 use kube::ResourceExt;
+use serin_api::label;
 use serin_view::step;
 
 use super::Action;
@@ -20,6 +21,10 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
         Situation::Unclaimed | Situation::Unobserved => {
             vec![all.plain("kubectl get leases -A", "see which controller leads; start one if none does")]
         }
+        Situation::DryRun { .. } => vec![all.plain(
+            &format!("kubectl annotate rollout {} -n {} {}-", all.name, all.namespace, label::DRY_RUN),
+            "end the dry run: the rollout goes on in earnest",
+        )],
         Situation::Invalid { .. } => vec![all.edit("correct the spec")],
         Situation::Aborted { .. } => vec![
             all.serin("retry", "", "start this revision again at step 1"),
@@ -28,6 +33,13 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>, invocation: &Invoca
         Situation::Stuck { .. } => {
             vec![all.serin("get rollout", "", "see every pod"), abort(), all.edit("correct the spec")]
         }
+        Situation::Braked { brake } => vec![
+            Action {
+                command: invocation.command(&format!("release {}", brake.name)),
+                effect: "let every update that it holds go on".to_owned(),
+            },
+            abort(),
+        ],
         Situation::HeldByHand => vec![promote("go on"), abort()],
         Situation::Inconclusive { run, .. } => {
             let of_step = run.is_some_and(|run| crate::run::role(run).starts_with("step"));

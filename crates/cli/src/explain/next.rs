@@ -13,6 +13,10 @@ use crate::run;
 /// The sentences, the nearest event first.
 pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
     let mut next = match situation {
+        Situation::DryRun { dry } if dry.next.is_empty() => vec!["nothing is to be done".to_owned()],
+        Situation::DryRun { dry } => {
+            dry.next.iter().map(|line| format!("without the dry run: {line}")).collect()
+        }
         Situation::Unclaimed | Situation::Unobserved => {
             vec!["a controller looks at it, if one runs".to_owned()]
         }
@@ -24,6 +28,7 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
         Situation::Resuming => vec![after_step(seen, "")],
         Situation::Stuck { .. } => vec!["it goes on by itself when the pods become available".to_owned()],
         Situation::HeldByHand => vec!["nothing, until somebody promotes".to_owned()],
+        Situation::Braked { .. } => vec!["nothing, until it is released".to_owned()],
         Situation::Inconclusive { .. } => vec!["nothing, until somebody decides".to_owned()],
         Situation::Pause { until: Some(until), .. } => {
             vec![after_step(seen, &format!(" at {}", coming(*until, seen.now)))]

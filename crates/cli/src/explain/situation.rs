@@ -1,7 +1,9 @@
 //! Decides in which of its typical situations a Rollout is.
 
 use jiff::{SignedDuration, Timestamp};
-use serin_api::{AnalysisPhase, AnalysisRun, Rollout, RolloutCondition, RolloutStatus, validate};
+use serin_api::{
+    AnalysisPhase, AnalysisRun, BrakeStatus, DryRunStatus, Rollout, RolloutCondition, RolloutStatus, validate,
+};
 use serin_view::object::hash_of;
 use serin_view::phase::{Phase, fully_promoted, generation_observed, resumed, retried, standing};
 use serin_view::step;
@@ -14,6 +16,8 @@ use crate::run::{self, Unanswered};
 pub(super) enum Situation<'o> {
     /// No controller has written a status.
     Unclaimed,
+    /// The annotation `serin.dev/dry-run` is set.
+    DryRun { dry: &'o DryRunStatus },
     /// The spec is newer than the status.
     Unobserved,
     /// The spec cannot work (`own`), or names something that is not there.
@@ -26,6 +30,8 @@ pub(super) enum Situation<'o> {
     Stuck { condition: &'o RolloutCondition },
     /// `spec.paused`.
     HeldByHand,
+    /// A brake of the namespace holds the update.
+    Braked { brake: &'o BrakeStatus },
     /// An analysis could not decide.
     Inconclusive { since: Timestamp, run: Option<&'o AnalysisRun> },
     /// A pause, with its end when it ends by the clock.
@@ -57,6 +63,7 @@ impl Situation<'_> {
             self,
             Self::Stuck { .. }
                 | Self::HeldByHand
+                | Self::Braked { .. }
                 | Self::Inconclusive { .. }
                 | Self::Pause { .. }
                 | Self::Resuming
@@ -92,6 +99,9 @@ pub(super) fn of(seen: &Observed) -> Situation<'_> {
     let Some(status) = rollout.status.as_ref().filter(|status| status.phase.is_some()) else {
         return Situation::Unclaimed;
     };
+    if let Some(dry) = &status.dry_run {
+        return Situation::DryRun { dry };
+    }
     if !generation_observed(rollout) {
         return Situation::Unobserved;
     }
@@ -103,6 +113,9 @@ pub(super) fn of(seen: &Observed) -> Situation<'_> {
     }
     if retried(status) {
         return Situation::Retrying;
+    }
+    if let Some(brake) = status.brake.as_ref().filter(|_| !fully_promoted(status)) {
+        return Situation::Braked { brake };
     }
     let stuck = |condition: &&RolloutCondition| condition.reason == "ProgressDeadlineExceeded";
     if let Some(condition) = status.conditions.iter().find(stuck) {

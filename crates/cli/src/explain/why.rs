@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use serin_api::{RolloutCondition, RolloutStatus};
+use serin_api::{DryRunStatus, RolloutCondition, RolloutStatus};
 use serin_view::step;
 
 use super::situation::{Situation, condition};
@@ -41,6 +41,7 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
     let one = |text: String| vec![text];
     match situation {
         Situation::Unclaimed => one("No controller has looked at this Rollout yet.".to_owned()),
+        Situation::DryRun { dry } => dry_run(dry, now),
         Situation::Unobserved => one(unobserved(seen)),
         Situation::Invalid { own, .. } => one(invalid(*own)),
         Situation::Aborted { run } => aborted(seen, run.is_some()),
@@ -53,6 +54,7 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
             one("spec.paused is true: no step, no scaling and no promotion until it is false again."
                 .to_owned())
         }
+        Situation::Braked { brake } => one(format!("{}.", serin_core::brake::sentence(brake))),
         Situation::Inconclusive { since, .. } => one(format!(
             "An analysis could not decide, so a person must: paused since {}.",
             passed(*since, now)
@@ -72,6 +74,14 @@ fn sentences(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
             capitalized(&revision(seen))
         )),
     }
+}
+
+fn dry_run(dry: &DryRunStatus, now: Timestamp) -> Vec<String> {
+    let since =
+        dry.since.as_ref().map(|since| format!(" since {}", passed(since.0, now))).unwrap_or_default();
+    vec![format!(
+        "This is a dry run{since}: decisions are made and told, and neither workload nor traffic is written."
+    )]
 }
 
 fn pause(seen: &Observed, reason: &str, since: Timestamp, until: Option<Timestamp>) -> String {

@@ -261,7 +261,7 @@ fn services_that_change_roles_are_told_with_the_revision_behind_them() {
         ("", ["stable,pong", "canary,ping"]),
     ] {
         let pair = json!({"pingService": "a", "pongService": "b"});
-        let mut rollout = updating(2, json!({"canary": {"stablePingPong": stable}}));
+        let mut rollout = updating(2, json!({"status": {"canary": {"stablePingPong": stable}}}));
         let canary = rollout.spec.strategy.as_mut().and_then(|strategy| strategy.canary.as_mut());
         canary.unwrap().ping_pong = serde_json::from_value(pair).unwrap();
         let told = ["aaa", "bbb"].map(|hash| roles(&rollout, hash).join(","));

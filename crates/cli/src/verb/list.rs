@@ -63,8 +63,17 @@ pub(crate) async fn all(
     } else {
         print::text(&table(&rows, everywhere, paint))?;
     }
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    notes.iter().chain(&brakes(&rollouts)).for_each(|note| eprintln!("note: {note}"));
     Ok(())
+}
+
+/// What holds updates of these Rollouts, each once.
+fn brakes(rollouts: &[Rollout]) -> std::collections::BTreeSet<String> {
+    let set = rollouts.iter().filter_map(|rollout| {
+        let brake = rollout.status.as_ref()?.brake.as_ref()?;
+        Some(format!("{}: {}", rollout.namespace().unwrap_or_default(), serin_core::brake::sentence(brake)))
+    });
+    set.collect()
 }
 
 /// Says that there is nothing to list, and where.

@@ -201,6 +201,7 @@ mod tests {
             experiments: Vec::new(),
             refusals: Vec::new(),
             pods: Default::default(),
+            brakes: Vec::new(),
             workload: None,
             extensions: Default::default(),
         };

@@ -60,7 +60,7 @@ impl Rollouts {
     pub(super) async fn release(&self, name: &Name, scene: &Scene, plan: &Plan, performed: &mut Performed) {
         let valid = plan.status.conditions.iter().all(|condition| condition.type_ != "InvalidSpec");
         let left = self.recall().get(name).map(|recall| recall.left.clone()).unwrap_or_default();
-        if left.is_empty() || !valid {
+        if left.is_empty() || !valid || plan.status.dry_run.is_some() {
             return;
         }
         let now = self.recall().get(name).and_then(|recall| recall.last.clone());

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serin_api::{AnalysisPhase, BlueGreenStrategy, PauseCondition, RolloutAnalysisRunStatus};
 
+use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
@@ -38,7 +39,7 @@ pub(crate) fn cut_over(facts: &Facts, memory: &Memory) -> bool {
 
 /// Nothing is switched while a person holds the rollout, or has to decide about an analysis.
 fn halted(facts: &Facts, memory: &Memory) -> bool {
-    facts.rollout.spec.paused || memory.paused_for(INCONCLUSIVE_ANALYSIS)
+    brake::paused(facts, memory) || memory.paused_for(INCONCLUSIVE_ANALYSIS)
 }
 
 /// No pause and no analysis stands between the new revision and the active Service.

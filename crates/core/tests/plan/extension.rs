@@ -259,3 +259,17 @@ fn while_nobody_knows_what_is_configured_it_waits() {
     assert!(waits_for(&scene.plan(), "the ConfigMap argo-rollouts-config to be read"));
     assert!(!phase(&stored(&scene)).contains("InvalidSpec"));
 }
+
+#[test]
+fn nothing_is_called_in_a_dry_run_or_under_a_brake() {
+    assert_eq!(operation(&at_step()), Some((Operation::Run, 1)));
+    let dry = at_step().edit(|world| {
+        let annotations = world.rollout.metadata.annotations.get_or_insert_default();
+        annotations.insert(serin_api::label::DRY_RUN.to_owned(), "true".to_owned());
+    });
+    assert_eq!(operation(&dry), None);
+    let labels = [(serin_api::label::BRAKE.to_owned(), "hold".to_owned())].into();
+    let brake = serin_core::brake::Brake::read("freeze", &labels, &Default::default());
+    let held = at_step().edit(|world| world.brakes = brake.into_iter().collect()).fold();
+    assert_eq!(operation(&held), None);
+}

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use serin_api::{AnalysisPhase, Rollout};
+use serin_api::{AnalysisPhase, Rollout, RolloutStatus, label};
+use serin_core::brake::Brake;
 use serin_core::plan;
 use serin_core::seen::Seen;
 use serin_core::split::{Effective, Split, Weight};
@@ -156,6 +157,47 @@ proptest! {
         let said = if healthy { gates.all(|gate| gate.then.contains("scaled down")) } else { gates.next().is_some() };
         prop_assert!(said, "{:?} {:?}", first.status.phase, first.status.gates);
         prop_assert!(first.wake.is_none_or(|wake| wake > world.now), "waking at once would only spin");
+    }
+
+    #[test]
+    fn a_dry_run_of_any_world_writes_nothing_remembers_nothing_and_says_everything_once(world in any_world()) {
+        let mut world = world;
+        let annotations = world.rollout.metadata.annotations.get_or_insert_default();
+        annotations.insert(label::DRY_RUN.to_owned(), "true".to_owned());
+        let before = world.rollout.status.clone().unwrap_or_default();
+        let first = plan(&world);
+        prop_assert!(first.writes.is_empty() && first.services.is_empty() && first.split.is_none(), "{:?}", first);
+        let memory = |status: &RolloutStatus| {
+            let status = status.clone();
+            (status.current_step_index, status.abort, status.pause_conditions, status.conditions, status.canary)
+        };
+        prop_assert_eq!(memory(&first.status), memory(&before));
+        world.rollout.status = Some(first.status.clone());
+        let again = plan(&world);
+        prop_assert_eq!(&again.events, &vec![]);
+        prop_assert_eq!(&again.status, &first.status);
+    }
+
+    #[test]
+    fn nothing_goes_toward_a_canary_under_a_brake(world in any_world(), action in prop_oneof![Just("hold"), Just("abort")]) {
+        let mut world = world;
+        let labels = [(label::BRAKE.to_owned(), action.to_owned())].into();
+        world.brakes.extend(Brake::read("freeze", &labels, &Default::default()));
+        let plan = plan(&world);
+        let shown = world.routers.iter().filter_map(|report| match &report.effective {
+            Effective::Applied(split) | Effective::Pending(split) => Some(split.canary.0),
+            Effective::Unknown(_) => None,
+        });
+        if let (Some(wish), Some(most)) = (crate::weight(&plan), shown.max()) {
+            prop_assert!(wish <= most, "{wish} of {most}");
+        }
+        let underway = plan.status.stable_rs.as_deref() != Some(plan.status.current_pod_hash.as_str());
+        let valid = plan.status.conditions.iter().all(|condition| condition.type_ != "InvalidSpec");
+        if underway && valid && plan.status.current_pod_hash == "v2" {
+            let before = world.replica_sets.iter().find(|set| set.hash == "v2").map_or(0, |set| set.pods.spec);
+            let after = crate::scaled(&plan).get("shop-v2").copied().unwrap_or_default();
+            prop_assert!(after <= i64::from(before), "{before} to {after}");
+        }
     }
 
     #[test]

@@ -263,3 +263,29 @@ fn the_canary_service_goes_to_the_next_revision_when_no_route_leads_to_it() {
     assert!(!switches(&next(&["staff"])));
     assert!(switches(&next(&[])));
 }
+
+#[test]
+fn waits_for_the_data_plane_say_until_when() {
+    let steps = json!([{"setWeight": 25}, {"pause": {}}]);
+    let lagging =
+        base().routed().steps(steps).lagging(15).update("v2").rest().wait(20).rest().wait(20).rest();
+    let later = json!([{"setWeight": 25}, {"setWeight": 50}]);
+    let moved = base().routed().steps(later).lagging(15).update("v2").rest();
+    for (name, scene, waits_for, then) in [
+        ("a step", moved, "the data plane to follow the last change", "the weight moves to 25"),
+        (
+            "an abort",
+            lagging.abort().rest(),
+            "the data plane to follow the last change",
+            "the canary is scaled down",
+        ),
+    ] {
+        let status = stored(&scene);
+        let gates = status.gates.clone().unwrap_or_default();
+        let gate = gates.iter().find(|gate| gate.waits_for.contains(waits_for) && gate.then.contains(then));
+        let gate = gate.unwrap_or_else(|| panic!("{name}: {gates:?}"));
+        let applied = status.canary.weights.and_then(|weights| weights.applied_at).map(|at| at.0.as_second());
+        let until = gate.until.as_ref().map(|until| until.0.as_second());
+        assert_eq!(until, applied.map(|applied| applied + 16), "{name}");
+    }
+}

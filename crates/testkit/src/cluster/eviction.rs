@@ -39,6 +39,7 @@ impl Cluster {
             created: created(pod.created),
             ready: pod.ready_since.is_some(),
             deleting: false,
+            ended: false,
             labels: pod.labels.clone(),
             annotations: BTreeMap::new(),
         })

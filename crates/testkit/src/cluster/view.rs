@@ -26,6 +26,7 @@ impl Cluster {
             experiments: Vec::new(),
             refusals: self.process.refusals.clone(),
             pods: BTreeMap::new(),
+            brakes: Vec::new(),
             workload: None,
             extensions: Default::default(),
         };

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use serin_e2e::way::GATEWAY_API;
-use serin_e2e::{Scene, play};
+use serin_e2e::{Scene, manifest, play};
 
 use crate::traffic::{begin, change, promoted};
 
@@ -59,5 +59,137 @@ fn a_canary_is_watched_after_promotion_and_taken_back_without_a_lost_request() {
                         Canary post-promotion analysis phase error/failed: as the test says";
         ensure!(message == expected, "{message}");
         load.nothing_lost().await
+    });
+}
+
+/// Everything that a dry run must not touch, as it is stored.
+async fn untouched(scene: &Scene) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for (api_version, kind) in [
+        ("apps/v1", "ReplicaSet"),
+        ("v1", "Service"),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+        ("argoproj.io/v1alpha1", "AnalysisRun"),
+    ] {
+        for object in scene.cluster.list(api_version, kind).await? {
+            found.push(json!([kind, object["metadata"]["name"], object["metadata"]["uid"], object["spec"]]));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn a_dry_run_tells_what_it_would_do_and_does_it_when_it_ends() {
+    play("dry-run", async |scene| {
+        let steps = "      - setWeight: 50\n      - pause: {}\n";
+        let strategy = GATEWAY_API.strategy("      abortScaleDownDelaySeconds: 3\n", steps);
+        let load = begin(scene, GATEWAY_API, &strategy).await?;
+        let annotation = |value: Value| json!({"metadata": {"annotations": {"serin.dev/dry-run": value}}});
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", annotation(json!("true"))).await?;
+        let so = |found: &Value| found["status"]["message"] == "dry run";
+        scene.cluster.until("shop", "dry", 30, so).await?;
+        let before = untouched(scene).await?;
+
+        change(scene, "v2").await?;
+        let so = |found: &Value| {
+            let next = found["status"]["dryRun"]["next"].as_array();
+            next.is_some_and(|next| next.iter().any(|line| line.to_string().contains("create ReplicaSet")))
+        };
+        let decided = scene.cluster.until("shop", "decided dry", 30, so).await?;
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        ensure!(untouched(scene).await? == before, "something was written");
+        let later = scene.cluster.rollout("shop").await?;
+        let version = |found: &Value| found["metadata"]["resourceVersion"].clone();
+        ensure!(version(&later) == version(&decided), "a settled dry run writes: {later}");
+        let events = scene.cluster.list("v1", "Event").await?;
+        let told = |reason: &str| {
+            let said = |event: &&Value| {
+                event["reason"] == reason
+                    && event["message"].as_str().unwrap_or_default().starts_with("Dry run: ")
+            };
+            events.iter().filter(said).count()
+        };
+        ensure!(told("NewReplicaSetCreated") == 1 && told("RolloutUpdated") == 1, "{events:?}");
+
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", annotation(Value::Null)).await?;
+        let found = crate::traffic::paused_at(scene, 1).await?;
+        ensure!(found["status"]["dryRun"].is_null(), "{found}");
+        load.nothing_lost().await
+    });
+}
+
+/// Uids of all pods, those on their way out included.
+async fn every_pod(scene: &Scene) -> Result<Vec<String>> {
+    let pods = scene.cluster.list("v1", "Pod").await?;
+    Ok(pods.iter().map(|pod| pod["metadata"]["uid"].to_string()).collect())
+}
+
+#[test]
+fn recreated_pods_start_when_the_last_old_one_has_ended() {
+    play("recreate", async |scene| {
+        let strategy = "      updateType: Recreate\n";
+        scene.cluster.apply(&manifest::rollout(scene.namespace(), "v1", 2, strategy)).await?;
+        scene.cluster.until_phase("shop", "Healthy", 120).await?;
+        let old = every_pod(scene).await?;
+        change(scene, "v2").await?;
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
+        loop {
+            ensure!(tokio::time::Instant::now() < deadline, "no new pod within 120 s");
+            let now = every_pod(scene).await?;
+            if now.iter().any(|uid| !old.contains(uid)) {
+                ensure!(
+                    now.iter().all(|uid| !old.contains(uid)),
+                    "old and new pods run beside each other: {now:?}"
+                );
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        promoted(scene, "2").await.map(drop)
+    });
+}
+
+/// A ConfigMap that holds or aborts what this selector says.
+fn brake(action: &str, selector: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: freeze, labels: {{serin.dev/brake: {action}}}}}\n\
+         data: {{by: ann, at: \"2026-11-24T14:10:00Z\", reason: incident 42, selector: \"{selector}\"}}\n"
+    )
+}
+
+#[test]
+fn a_brake_of_the_namespace_holds_and_aborts_and_is_released() {
+    play("brake", async |scene| {
+        let strategy = "      steps:\n      - setWeight: 50\n      - pause: {duration: 1}\n";
+        scene.cluster.apply(&manifest::rollout(scene.namespace(), "v1", 2, strategy)).await?;
+        scene.cluster.until_phase("shop", "Healthy", 120).await?;
+        scene.cluster.apply(&brake("hold", "")).await?;
+        let noted = |found: &Value| found["status"]["brake"]["by"] == "ann";
+        let found = scene.cluster.until("shop", "told of the brake", 30, noted).await?;
+        ensure!(found["status"]["phase"] == "Healthy", "{found}");
+        change(scene, "v2").await?;
+        let held = scene.cluster.until_phase("shop", "Paused", 30).await?;
+        let said = "ConfigMap freeze holds updates, set by ann at 2026-11-24T14:10:00Z: incident 42";
+        ensure!(held["status"]["message"] == said, "{held}");
+        scene.cluster.merge_status("shop", json!({"promoteFull": true})).await?;
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        let held = scene.cluster.rollout("shop").await?;
+        ensure!(held["status"]["updatedReplicas"].as_i64().unwrap_or(0) == 0, "{held}");
+        scene.cluster.merge_status("shop", json!({"promoteFull": null})).await?;
+
+        scene.cluster.apply(&brake("abort", "app!=nobody")).await?;
+        let aborted = scene.cluster.until_phase("shop", "Degraded", 30).await?;
+        let message = aborted["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("ConfigMap freeze aborts updates, set by ann"), "{message}");
+        scene.cluster.delete("v1", "ConfigMap", "freeze").await?;
+        let free = |found: &Value| found["status"]["brake"].is_null();
+        scene.cluster.until("shop", "released", 30, free).await?;
+        scene.cluster.merge_status("shop", json!({"abort": false})).await?;
+        promoted(scene, "2").await?;
+        for reason in ["BrakeSet", "BrakeReleased"] {
+            let events = scene.cluster.list("v1", "Event").await?;
+            ensure!(events.iter().any(|event| event["reason"] == reason), "no event {reason}: {events:?}");
+        }
+        Ok(())
     });
 }

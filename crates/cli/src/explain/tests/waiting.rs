@@ -74,6 +74,81 @@ You can
 }
 
 #[test]
+fn a_brake_of_the_namespace() {
+    let brake = json!({
+        "name": "serin-hold", "action": "hold", "by": "ann", "at": "2026-11-24T14:06:00Z", "reason": "incident 42",
+    });
+    let sentence = "ConfigMap serin-hold holds updates, set by ann at 2026-11-24T14:06:00Z: incident 42";
+    let held = merged(
+        gate(
+            &format!("the end of a brake: {sentence}"),
+            "the rollout goes on; `kubectl serin release serin-hold` ends it",
+        ),
+        &json!({"phase": "Paused", "message": sentence, "brake": brake}),
+    );
+    let expected = "\
+shop in namespace web: ॥ Paused at step 2 of 4 (pause: 5m)
+
+Why
+  ConfigMap serin-hold holds updates, set by ann at 2026-11-24T14:06:00Z: incident 42.
+
+Waits for
+  the end of a brake: ConfigMap serin-hold holds updates, set by ann at 2026-11-24T14:06:00Z: incident 42
+    since 14:07:00 UTC, 3m ago
+    then: the rollout goes on; `kubectl serin release serin-hold` ends it
+
+Traffic
+  asked 20 of 100, observed 20  ████░░░░░░░░░░░░░░░░  confirmed by the router
+
+Next
+  nothing, until it is released
+
+You can
+  kubectl serin release serin-hold -n web  let every update that it holds go on
+  kubectl serin abort shop -n web          take the update back: all traffic to stable
+";
+    check("brake", &seen(updating(1, status(held)), vec![]), expected);
+    let settled = explain(
+        &seen(rollout(status(json!({"brake": {"name": "serin-hold", "action": "hold"}}))), vec![]),
+        &Invocation::default(),
+    );
+    assert_eq!(settled.notes, ["ConfigMap serin-hold holds updates; the next one, too"]);
+}
+
+#[test]
+fn a_dry_run() {
+    let dry = json!({
+        "phase": "Progressing", "message": "dry run: more replicas need to be updated", "observedGeneration": "1",
+        "dryRun": {"since": "2026-11-24T14:07:00Z", "revision": "bbb", "next": ["create ReplicaSet web/shop-bbb"]},
+        "gates": [{
+            "waitsFor": "the annotation serin.dev/dry-run to be removed", "since": "2026-11-24T14:07:00Z",
+            "then": "what status.dryRun.next says is written",
+        }],
+    });
+    let expected = "\
+shop in namespace web: ◌ Progressing
+
+Why
+  This is a dry run since 14:07:00 UTC, 3m ago: decisions are made and told, and neither workload nor traffic is written.
+
+Waits for
+  the annotation serin.dev/dry-run to be removed
+    since 14:07:00 UTC, 3m ago
+    then: what status.dryRun.next says is written
+
+Traffic
+  asked 20 of 100, observed 20  ████░░░░░░░░░░░░░░░░  confirmed by the router
+
+Next
+  without the dry run: create ReplicaSet web/shop-bbb
+
+You can
+  kubectl annotate rollout shop -n web serin.dev/dry-run-  end the dry run: the rollout goes on in earnest
+";
+    check("dry run", &seen(updating(1, status(dry)), vec![]), expected);
+}
+
+#[test]
 fn a_pause_that_ends_by_the_clock() {
     let waiting = merged(
         pause("CanaryPauseStep"),

@@ -4,6 +4,7 @@ use serin_api::BlueGreenStrategy;
 
 use super::service::{left, left_by_both};
 use super::{cut_over, fast};
+use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
@@ -35,7 +36,7 @@ pub(super) fn wanted(facts: &Facts, strategy: &BlueGreenStrategy, memory: &Memor
         || memory.fully_promoted()
         || memory.stable().is_empty()
         || fast(facts, memory);
-    let paused = facts.rollout.spec.paused || !memory.pauses().is_empty();
+    let paused = brake::paused(facts, memory) || !memory.pauses().is_empty();
     let checked = memory.status.blue_green.scale_up_preview_check_point && !paused;
     if full || checked { all } else { count.max(0) }
 }
