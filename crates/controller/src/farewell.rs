@@ -5,8 +5,9 @@ use serin_traffic::{Objects, service};
 
 use crate::caches::Caches;
 use crate::mark::Behind;
-use crate::observe::{backends, look, look_further, routers};
-use crate::sight::ReadRollout;
+use crate::object::Name;
+use crate::observe::{backends, look, look_further, routers, see};
+use crate::sight::{ReadRollout, written_by};
 
 /// Whether `new` leaves an object alone that `old` named.
 pub fn leaves(old: &ReadRollout, new: &ReadRollout) -> bool {
@@ -46,6 +47,20 @@ pub fn writes(
     writes
 }
 
+/// The writes that take the hash off Services which say that this Rollout writes them, and which it does not name. The mark
+/// is on the Service, so that this holds after a restart, too.
+pub fn strays(caches: &Caches, name: &Name, rollout: &ReadRollout, behind: &Behind) -> Vec<Write> {
+    let marked = caches.services.by(&written_by(&name.name)).into_iter().map(|(service, _)| service);
+    let here = marked.filter(|service| service.namespace == name.namespace);
+    let keys = here.map(|service| service::key(&service.namespace, &service.name));
+    let strange = keys.filter(|key| !rollout.services.contains(key));
+    let writes = strange.filter_map(|key| {
+        let (key, seen) = see(&caches.services, &key, behind)?;
+        service::release(&key, &name.name, seen.fresh()?)
+    });
+    writes.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use kube::runtime::watcher::Event;
@@ -53,7 +68,6 @@ mod tests {
 
     use super::*;
     use crate::caches::tests::{listed, raw, rollout};
-    use crate::object::Name;
 
     fn read(caches: &Caches, rollout: Value) -> ReadRollout {
         caches.rollouts.apply(Event::Apply(raw(rollout)));
@@ -87,6 +101,25 @@ mod tests {
         };
         assert_eq!(names(Some(&new)), ["web-canary"]);
         assert_eq!(names(None), ["web-canary", "web-stable"]);
+    }
+
+    #[test]
+    fn a_service_that_was_named_before_a_restart_is_known_by_its_mark() {
+        let caches = listed();
+        for (name, owner) in [("web-canary", "web"), ("web-before", "web"), ("other", "other"), ("own", "")] {
+            caches.services.apply(Event::Apply(raw(service(name, owner))));
+        }
+        let mut elsewhere = service("web-before", "web");
+        elsewhere["metadata"]["namespace"] = json!("another");
+        caches.services.apply(Event::Apply(raw(elsewhere)));
+        let read = read(&caches, rollout());
+        let name = Name::new("shop", "web");
+        let writes = strays(&caches, &name, &read, &Behind::default());
+        let keys: Vec<_> = writes.iter().map(|write| write.object.to_string()).collect();
+        assert_eq!(keys, ["Service shop/web-before"]);
+        let mut behind = Behind::default();
+        behind.objects.insert(writes[0].object.clone());
+        assert!(strays(&caches, &name, &read, &behind).is_empty(), "not twice before it is seen");
     }
 
     #[test]

@@ -143,7 +143,11 @@ pub fn look_further(
 }
 
 /// One object with how much is known of it; nothing before its kind has been listed.
-fn see(cache: &Cache<Value>, key: &ObjectKey, behind: &Behind) -> Option<(ObjectKey, Seen<Value>)> {
+pub(crate) fn see(
+    cache: &Cache<Value>,
+    key: &ObjectKey,
+    behind: &Behind,
+) -> Option<(ObjectKey, Seen<Value>)> {
     if let Some(why) = cache.unreadable(Instant::now()) {
         return Some((key.clone(), Seen::Failed(why)));
     }

@@ -199,12 +199,20 @@ fn read_brake(raw: Raw) -> BrakeSight {
     }
 }
 
-/// Services: the selector, and whose they are; found by the uid of the Experiment that controls them.
+/// Services: the selector, and whose they are; found by the uid of the Experiment that controls them, and by the Rollout
+/// that they say writes them.
 pub fn services() -> Sight<Value> {
     Sight::new(read_service, |service: &Value| {
-        let owner = service.pointer("/owner/uid").and_then(Value::as_str);
-        owner.map(str::to_owned).into_iter().collect()
+        let owner = service.pointer("/owner/uid").and_then(Value::as_str).map(str::to_owned);
+        let writer =
+            service.pointer("/metadata/annotations").and_then(|map| map.get(label::MANAGED_BY)?.as_str());
+        owner.into_iter().chain(writer.map(written_by)).collect()
     })
+}
+
+/// An index word for Services that a Rollout of this name writes.
+pub fn written_by(rollout: &str) -> String {
+    format!("written by {rollout}")
 }
 
 fn read_service(raw: Raw) -> Value {

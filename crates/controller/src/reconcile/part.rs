@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serin_core::Plan;
 use serin_core::journal::{Event, Severity};
+use serin_core::write::Write;
 use serin_traffic::extension::named;
 use tokio::time::Instant;
 
@@ -59,10 +60,10 @@ impl Rollouts {
     /// name must not change where traffic goes.
     pub(super) async fn release(&self, name: &Name, scene: &Scene, plan: &Plan, performed: &mut Performed) {
         let valid = plan.status.conditions.iter().all(|condition| condition.type_ != "InvalidSpec");
-        let left = self.recall().get(name).map(|recall| recall.left.clone()).unwrap_or_default();
-        if left.is_empty() || !valid || plan.status.dry_run.is_some() {
+        if !valid || plan.status.dry_run.is_some() {
             return;
         }
+        let left = self.recall().get(name).map(|recall| recall.left.clone()).unwrap_or_default();
         let now = self.recall().get(name).and_then(|recall| recall.last.clone());
         let new = now.as_ref().and_then(|kept| kept.value.as_ref().ok());
         let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
@@ -80,7 +81,16 @@ impl Rollouts {
                 }
             }
         }
-        if quiet && !self.talks.busy(name) {
+        // Those that an older spec names have been written with the rest of it.
+        let met = |write: &Write| {
+            let mut old = left.iter().filter_map(|kept| kept.value.as_ref().ok());
+            old.any(|old| old.services.contains(&write.object))
+        };
+        let strays = new.map(|new| farewell::strays(&self.caches, name, new, &behind)).unwrap_or_default();
+        for stray in strays.iter().filter(|stray| !met(stray)) {
+            self.perform_one(name, scene, (stray, &scene.version), performed).await;
+        }
+        if !left.is_empty() && quiet && !self.talks.busy(name) {
             self.recall().entry(name.clone()).or_default().left.clear();
         }
     }
