@@ -41,6 +41,7 @@ pub(crate) fn listed() -> Arc<Caches> {
         caches.services.apply(event.clone());
         caches.runs.apply(event.clone());
         caches.jobs.apply(event.clone());
+        caches.brakes.apply(event.clone());
         caches.templates.apply(event.clone());
         caches.cluster_templates.apply(event);
     }
@@ -60,9 +61,9 @@ fn template(name: &str, nested: &str) -> Value {
 
 #[test]
 fn the_process_is_ready_when_every_kind_has_been_listed() {
-    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 8);
+    assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 9);
     let namespaced = Scope { namespace: Some("shop".to_owned()), ..Scope::default() };
-    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 7, "no cluster-scoped templates");
+    assert_eq!(Caches::new(&namespaced).waiting_for().len(), 8, "no cluster-scoped templates");
     assert!(listed().synced());
 }
 
