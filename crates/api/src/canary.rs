@@ -152,6 +152,9 @@ pub struct CanaryStep {
     /// Share of the canary, 0 to `maxTrafficWeight` (100). Done when pods are there and the routers have applied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_weight: Option<i32>,
+    /// What a `setWeight` step must have had, once its weight is in force, before the next step. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Bake>,
     /// Waits for a time or, without duration, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<PauseStep>,
@@ -173,6 +176,29 @@ pub struct CanaryStep {
     /// A step performed by an extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin: Option<PluginStep>,
+}
+
+/// How long a weight must have been in force, and how many requests the canary must have got meanwhile; of two, both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bake {
+    /// Seconds as a number, or text such as `30s`, `5m`, `1h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<IntOrString>,
+    /// Requests that the canary must have got, as the comparisons of `canary.analysis` count them. Requests that cannot
+    /// be counted hold the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<i64>,
+}
+
+impl Bake {
+    /// Length in seconds; `None` when only requests count.
+    ///
+    /// # Errors
+    /// The text, when it is neither digits nor a duration.
+    pub fn duration_seconds(&self) -> Option<Result<i64, String>> {
+        self.duration.as_ref().map(seconds)
+    }
 }
 
 /// A wait.

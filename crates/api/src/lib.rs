@@ -33,7 +33,7 @@ pub use blue_green::{
     AntiAffinity, BlueGreenStrategy, PodMetadata, PreferredAntiAffinity, RequiredAntiAffinity,
 };
 pub use canary::{
-    CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
+    Bake, CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
     HeaderRouteMatch, MirrorRouteMatch, NamedService, PauseStep, PingPong, PluginStep, ProgressThreshold,
     RoleServices, SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
 };
@@ -54,7 +54,7 @@ pub use rollout_analysis::{
     PostPromotionAnalysis, RolloutAnalysis,
 };
 pub use rollout_status::{
-    AlbStatus, BlueGreenStatus, BrakeStatus, CanaryStatus, DryRunStatus, Gate, PauseCondition,
+    AlbStatus, BakeStatus, BlueGreenStatus, BrakeStatus, CanaryStatus, DryRunStatus, Gate, PauseCondition,
     RolloutAnalysisRunStatus, RolloutCondition, RolloutDuration, RolloutStatus, StepPluginStatus,
     TrafficWeights, WeightDestination,
 };

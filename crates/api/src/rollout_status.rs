@@ -209,6 +209,9 @@ pub struct CanaryStatus {
     /// The AnalysisRun of `postPromotionAnalysis`. Serin's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post_promotion_analysis_run_status: Option<RolloutAnalysisRunStatus>,
+    /// The bake of the current step. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<BakeStatus>,
     /// The Experiment of the current step.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub current_experiment: String,
@@ -221,6 +224,21 @@ pub struct CanaryStatus {
     /// What plugin steps have reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_plugin_statuses: Option<Vec<StepPluginStatus>>,
+}
+
+/// The bake of a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BakeStatus {
+    /// Index of the step.
+    #[serde(default)]
+    pub step: i32,
+    /// Since when its weight is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Requests to the canary that had been counted by then.
+    #[serde(default)]
+    pub served: i64,
 }
 
 /// Shares of traffic in force.

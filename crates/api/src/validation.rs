@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::{CanaryStep, CanaryStrategy, Rollout, RolloutAnalysis, RolloutSpec, label};
 
 mod anti_affinity;
+mod bake;
 mod blue_green;
 mod experiment;
 mod managed_route;
@@ -190,6 +191,7 @@ fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut V
     for (index, step) in canary.steps.iter().flatten().enumerate() {
         let path = format!("{CANARY}.steps[{index}]");
         canary_step(canary, &path, step, most, problems);
+        bake::step(canary, &path, (index, step), problems);
         weight = step.set_weight.unwrap_or(weight);
         if let Some(step) = &step.experiment {
             experiment::step((spec, canary), &format!("{path}.experiment"), step, (weight, most), problems);

@@ -241,6 +241,7 @@ fn retry(facts: &Facts, memory: &mut Memory) {
 fn forget_runs(status: &mut RolloutStatus) {
     status.canary.current_step_analysis_run_status = None;
     status.canary.current_experiment.clear();
+    status.canary.bake = None;
     status.canary.current_background_analysis_run_status = None;
     status.canary.post_promotion_analysis_run_status = None;
     status.canary.step_plugin_statuses = None;

@@ -19,6 +19,7 @@ pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
     }
     memory.clear_pauses();
     memory.status.promote_full = false;
+    memory.status.canary.bake = None;
     memory.status.current_step_index = (!facts.steps.is_empty()).then_some(0);
     if memory.status.aborted_at.is_none() {
         memory.status.aborted_at = Some(api_time(facts.world.now));

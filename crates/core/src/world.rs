@@ -163,6 +163,9 @@ pub struct AnalysisRun {
     pub phase: AnalysisPhase,
     /// `status.message`; of a running run it says why the run holds, and is empty while it measures.
     pub message: String,
+    /// Requests to the canary that its comparisons have counted so far; `None` without any.
+    #[serde(default)]
+    pub served: Option<i64>,
 }
 
 impl AnalysisRun {

@@ -170,6 +170,7 @@ pub(crate) fn analysis_run(
                 terminating: false,
                 phase: AnalysisPhase::Unset,
                 message: String::new(),
+                served: None,
             });
             Ok(())
         }

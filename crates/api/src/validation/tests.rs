@@ -45,6 +45,88 @@ fn a_plain_rollout_has_no_problem() {
 }
 
 #[test]
+fn fields_of_serins_own_are_refused_where_they_cannot_work() {
+    for (change, expected) in [
+        (
+            "spec: {strategy: {canary: {steps: [{pause: {}, bake: {duration: 5m}}]}}}",
+            "spec.strategy.canary.steps[0].bake: Invalid value: {\"duration\":\"5m\"}: only the weight of a setWeight step bakes",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 5, bake: {}}]}}}",
+            "spec.strategy.canary.steps[0].bake: Invalid value: {}: give duration, requests or both",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 5, bake: {duration: soon}}]}}}",
+            "spec.strategy.canary.steps[0].bake.duration: Invalid value: \"soon\"",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 5, bake: {requests: 100}}]}}}",
+            "spec.strategy.canary.steps[0].bake.requests: Invalid value: 100: the comparisons of spec.strategy.canary.analysis count",
+        ),
+        (
+            "spec: {strategy: {canary: {steps: [{setWeight: 5, bake: {requests: 1}}, {setWeight: 9}], analysis: {startingStep: 1, templates: [{templateName: a}]}}}}",
+            "counts requests from step 1 on; let it start at this step or earlier",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 0s}}}}",
+            "spec.strategy.canary.postPromotionAnalysis.duration: Invalid value: \"0s\": must be longer than 0; write",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {duration: 5m}}}}",
+            "postPromotionAnalysis.templates: Required value: an analysis needs at least one template",
+        ),
+        (
+            "spec: {strategy: {canary: {postPromotionAnalysis: {}}}}",
+            "without trafficRouting these would get traffic; make setWeight: 100 and an analysis the last steps",
+        ),
+        (
+            "spec: {strategy: {canary: {dynamicStableScale: true, postPromotionAnalysis: {}}}}",
+            "dynamicStableScale gives them to the canary; remove one of the two",
+        ),
+    ] {
+        refused(change, expected);
+    }
+}
+
+#[test]
+fn two_services_that_change_roles_are_refused_where_they_cannot() {
+    for (change, expected) in [
+        (
+            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a}}}}",
+            "pingPong.pongService: Invalid value: \"\": Ping service and Pong service must to be set",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: a}}}}",
+            "pingPong.pongService: Invalid value: \"a\": This rollout uses the same service for the ping and pong",
+        ),
+        (
+            "spec: {strategy: {canary: {pingPong: {pingService: a, pongService: b}}}}",
+            "canary.pingPong: Invalid value: \"set\": without trafficRouting",
+        ),
+        (
+            "spec: {strategy: {canary: {stableService: c, trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: b}}}}",
+            "canary.stableService: Invalid value: \"c\": with pingPong",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {alb: {ingress: i, servicePort: 80}}, pingPong: {pingService: a, pongService: b}}}}",
+            "alb.rootService: Invalid value: \"\": Root service field is required",
+        ),
+        (
+            "spec: {strategy: {canary: {trafficRouting: {istio: {virtualService: {name: v}, destinationRule: {name: d, canarySubsetName: c, stableSubsetName: s}}}, pingPong: {pingService: a, pongService: b}}}}",
+            "istio.destinationRule: Invalid value: \"set\": subsets tell",
+        ),
+    ] {
+        refused(change, expected);
+    }
+}
+
+/// Some problem of the base with this change contains the text.
+fn refused(change: &str, expected: &str) {
+    let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+}
+
+#[test]
 fn each_problem_names_field_value_and_remedy() {
     for (change, expected) in [
         (
@@ -110,30 +192,6 @@ fn each_problem_names_field_value_and_remedy() {
             "Canary service and Stable service must to be set",
         ),
         (
-            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a}}}}",
-            "pingPong.pongService: Invalid value: \"\": Ping service and Pong service must to be set",
-        ),
-        (
-            "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: a}}}}",
-            "pingPong.pongService: Invalid value: \"a\": This rollout uses the same service for the ping and pong",
-        ),
-        (
-            "spec: {strategy: {canary: {pingPong: {pingService: a, pongService: b}}}}",
-            "canary.pingPong: Invalid value: \"set\": without trafficRouting",
-        ),
-        (
-            "spec: {strategy: {canary: {stableService: c, trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: b}}}}",
-            "canary.stableService: Invalid value: \"c\": with pingPong",
-        ),
-        (
-            "spec: {strategy: {canary: {trafficRouting: {alb: {ingress: i, servicePort: 80}}, pingPong: {pingService: a, pongService: b}}}}",
-            "alb.rootService: Invalid value: \"\": Root service field is required",
-        ),
-        (
-            "spec: {strategy: {canary: {trafficRouting: {istio: {virtualService: {name: v}, destinationRule: {name: d, canarySubsetName: c, stableSubsetName: s}}}, pingPong: {pingService: a, pongService: b}}}}",
-            "istio.destinationRule: Invalid value: \"set\": subsets tell",
-        ),
-        (
             "spec: {strategy: {canary: {canaryService: a, stableService: a}}}",
             "two different services are required",
         ),
@@ -142,8 +200,7 @@ fn each_problem_names_field_value_and_remedy() {
             "steps[0].plugin.name: Invalid value: \"\": name the extension that performs the step",
         ),
     ] {
-        let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+        refused(change, expected);
     }
 }
 
@@ -187,8 +244,7 @@ fn problems_of_selectors_references_and_rules_name_their_field_too() {
             "Execution.weight: Invalid value: 101: AntiAffinity weight must be between 1-100",
         ),
     ] {
-        let problems = validate(&rollout(change)).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:#?}");
+        refused(change, expected);
     }
 }
 

@@ -104,7 +104,7 @@ fn progressed(before: &RolloutStatus, memory: &Memory) -> bool {
         || after.blue_green.preview_selector != before.blue_green.preview_selector
 }
 
-/// The deadline does not run while somebody else's work is waited for: pauses, analyses, delayed scale-downs.
+/// The deadline does not run while somebody else's work is waited for: pauses, analyses, bakes, delayed scale-downs.
 fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
     let Some(known) = find(&memory.status, word::PROGRESSING).cloned() else {
         return false;
@@ -120,7 +120,8 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
         || matches!(known.reason.as_str(), word::ABORTED | word::PAUSED_REASON | word::NEW_AVAILABLE)
         || analysis::holding(facts, memory).is_some()
         || analysis::promotion_run_is_on(memory)
-        || memory.watching;
+        || memory.watching
+        || memory.status.canary.bake.is_some();
     let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
     if let Some(until) = delayed.filter(|until| *until > facts.world.now) {
         memory.wake_at(until);

@@ -19,6 +19,7 @@ use crate::traffic;
 use crate::trial;
 use crate::weights;
 
+mod bake;
 mod watch;
 
 /// Moves the memory on by at most one step. Safety has been looked at before: an aborted attempt does not come here.
@@ -77,11 +78,13 @@ fn step_state(
     } else if step.plugin.is_some() {
         extension::done(facts, memory, index, gates)
     } else {
+        bake::heed_drift(facts, memory);
         let capacity = capacity::at_desired(facts, memory, gates);
         let route_moves = step.set_header_route.is_some() || step.set_mirror_route.is_some();
         capacity
             && (step.set_weight.is_none() || traffic_in_force(facts, memory, gates))
             && (!route_moves || managed_route::in_force(facts, memory, gates))
+            && step.bake.as_ref().is_none_or(|bake| bake::over(facts, memory, (index, bake), gates))
     };
     let done = done && !analysis::held(facts, memory, gates);
     if done { StepState::Done } else { StepState::Waiting }
@@ -189,6 +192,7 @@ fn complete(facts: &Facts, memory: &mut Memory, (index, done): (usize, &CanarySt
     memory.status.current_step_index = i32::try_from(next).ok();
     memory.status.canary.current_step_analysis_run_status = None;
     memory.status.canary.current_experiment.clear();
+    memory.status.canary.bake = None;
     memory.progressed = true;
     memory.journal.note(
         "RolloutStepCompleted",
@@ -256,6 +260,7 @@ fn promote(facts: &Facts, memory: &mut Memory, reason: &str) {
     memory.clear_pauses();
     memory.forget_abort();
     memory.status.promote_full = false;
+    memory.status.canary.bake = None;
     memory.status.current_step_index = last_index(facts);
     memory.status.stable_rs = Some(facts.current_hash.clone());
     memory.progressed = true;

@@ -65,8 +65,15 @@ impl From<&serin_api::AnalysisRun> for AnalysisRun {
             terminating: run.spec.terminate,
             phase: status.map(|status| status.phase).unwrap_or_default(),
             message: status.map(|status| status.message.clone()).unwrap_or_default(),
+            served: status.and_then(served),
         }
     }
+}
+
+/// Comparisons of one run see the same requests, so the one that has counted most is right.
+fn served(status: &serin_api::AnalysisRunStatus) -> Option<i64> {
+    let counts = status.metric_results.iter().filter_map(|result| result.evidence.as_ref());
+    counts.filter_map(|evidence| evidence.get("served")?.as_i64()).max()
 }
 
 impl From<&serin_api::Experiment> for Experiment {

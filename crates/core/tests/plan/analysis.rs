@@ -307,6 +307,7 @@ fn history(phases: &[AnalysisPhase], limits: Value) -> Scene {
         terminating: false,
         phase: *said,
         message: String::new(),
+        served: None,
     };
     let runs: Vec<_> = phases.iter().enumerate().map(run).collect();
     base().spec(json!({"analysis": limits})).edit(|world| world.analysis_runs = runs)

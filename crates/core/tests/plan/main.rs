@@ -12,6 +12,7 @@ use serin_testkit::scene::Scene;
 
 mod abort;
 mod analysis;
+mod bake;
 mod blue_green;
 mod brake;
 mod dry_run;
