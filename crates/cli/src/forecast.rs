@@ -1,16 +1,18 @@
 //! `plan`: how long each step of a rollout must last before its verdict can be expected, at a given traffic.
 
 mod course;
+mod known;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use course::{Stay, stays};
+pub use known::{Known, Noise, Tail};
 pub use table::{Forecast, text};
 
 use serde::Serialize;
-use serin_analysis::judge::dispersion::{ASSUMED_RHO, factor};
-use serin_analysis::judge::power::{Traffic, delay, lognormal_tail, promotion, shown};
+use serin_analysis::judge::dispersion::factor;
+use serin_analysis::judge::power::{Traffic, delay, promotion, shown};
 
 /// The service as it is now, and what is asked of the judge.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,37 +80,44 @@ pub struct Times {
     pub business_shown: Option<Option<f64>>,
 }
 
-/// Windows in a row, alpha and sensitivity that comparisons have when nothing else is said.
-const CONSECUTIVE: u32 = 3;
-const ALPHA: f64 = 0.05;
-const KAPPA: f64 = 0.5;
-const P99: f64 = 0.99;
-
 /// What a weight of `share` (0 to 1) can tell, and when.
-pub fn times(service: &Service, wanted: &Wanted, share: f64) -> Times {
+pub fn times(service: &Service, wanted: &Wanted, known: &Known, share: f64) -> Times {
     let all = service.requests_per_second * service.window;
     let pods = f64::from(service.pods);
     let canary_pods = ((pods * share).ceil() as u32).max(1);
     let stable_pods = ((pods * (1.0 - share)).ceil() as u32).max(1);
     let (canary, stable) = (all * share, all * (1.0 - share));
-    let phi = (factor(canary, canary_pods, ASSUMED_RHO), factor(stable, stable_pods, ASSUMED_RHO));
-    let at = |rate: f64| Traffic { canary, stable, rate, phi };
-    let rules = (CONSECUTIVE, service.metrics, ALPHA);
+    let inverse_pods = 1.0 / f64::from(canary_pods) + 1.0 / f64::from(stable_pods);
+    let at = |rate: f64, noise: Noise| {
+        let phi = (factor(canary, canary_pods, noise.rho()), factor(stable, stable_pods, noise.rho()));
+        Traffic { canary, stable, rate, phi }
+    };
+    let rules = (known.consecutive, service.metrics, known.alpha);
     let seconds = |windows: f64| windows.ceil().max(1.0) * service.window;
     let seen = |traffic, by, margin| delay(traffic, by, margin, rules).map(|delay| seconds(delay.most));
-    let tail = |slower: f64| lognormal_tail(P99, slower, service.latency_spread);
-    let harmless = tail((1.0 + wanted.latency_limit).powf(KAPPA));
-    let limit = tail(1.0 + wanted.latency_limit);
-    let inverse_pods = 1.0 / f64::from(canary_pods) + 1.0 / f64::from(stable_pods);
+    // What pods differ by for ever is no fault of the canary.
+    let margin = |limit: f64, noise: Noise| (known.kappa * limit).max(noise.tau * inverse_pods.sqrt());
+    let errors = at(service.error_rate, known.errors);
     Times {
-        errors_seen: seen(at(service.error_rate), wanted.see_errors, KAPPA * wanted.error_limit),
-        errors_shown: promotion(at(service.error_rate), wanted.error_limit, 0.0, inverse_pods)
+        errors_seen: seen(errors, wanted.see_errors, margin(wanted.error_limit, known.errors)),
+        errors_shown: promotion(errors, wanted.error_limit, known.errors.tau, inverse_pods)
             .filter(|_| canary > 0.0 && stable > 0.0)
             .map(seconds),
-        slowdown_seen: seen(at(harmless), tail(1.0 + wanted.see_slowdown) - harmless, 0.0),
-        latency_shown: shown(at(limit), limit - (1.0 - P99)).map(seconds),
-        business_shown: service
-            .conversion
-            .map(|rate| shown(at(rate), wanted.business_limit * rate).map(seconds)),
+        slowdown_seen: known.tail(service, 1.0).and_then(|equal| {
+            let harmless = known.tail(service, (1.0 + wanted.latency_limit).powf(known.kappa))?;
+            let slow = known.tail(service, 1.0 + wanted.see_slowdown)?;
+            let noise = known.latency_noise();
+            let beyond = margin(0.0, noise) - (harmless - equal);
+            seen(at(harmless, noise), slow - harmless, beyond.max(0.0))
+        }),
+        latency_shown: known.tail(service, 1.0).and_then(|equal| {
+            let limit = known.tail(service, 1.0 + wanted.latency_limit)?;
+            let noise = known.latency_noise();
+            shown(at(limit, noise), limit - equal, noise.tau, inverse_pods).map(seconds)
+        }),
+        business_shown: service.conversion.map(|rate| {
+            let room = wanted.business_limit * rate;
+            shown(at(rate, known.business), room, known.business.tau, inverse_pods).map(seconds)
+        }),
     }
 }

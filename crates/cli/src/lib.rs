@@ -28,6 +28,7 @@ pub mod record;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+mod services;
 pub mod simulate;
 mod survey;
 mod templates;

@@ -79,11 +79,12 @@ pub fn promotion(traffic: Traffic, limit: f64, tau: f64, inverse_pods: f64) -> O
 
 /// Windows until a share that lies `room` below its limit is shown with probability 80 % to be below it, where both
 /// arms vary as much as at `traffic.rate`: for tails, whose stable share is a virtual one at the limit (judge 1.6), and
-/// for business rates. `None` without traffic or room.
-pub fn shown(traffic: Traffic, room: f64) -> Option<f64> {
+/// for business rates. `None` without traffic or room, or when pods differ too much for ever (`tau`, `inverse_pods`).
+pub fn shown(traffic: Traffic, room: f64, tau: f64, inverse_pods: f64) -> Option<f64> {
     let spread = traffic.rate * (1.0 - traffic.rate);
     let variance = spread * (traffic.phi.0 / traffic.canary + traffic.phi.1 / traffic.stable);
-    (room > 0.0 && variance.is_finite() && variance > 0.0).then(|| PROMOTE * variance / (room * room))
+    let left = room * room - PROMOTE * tau * tau * inverse_pods;
+    (room > 0.0 && left > 0.0 && variance.is_finite() && variance > 0.0).then(|| PROMOTE * variance / left)
 }
 
 /// Share of requests above the `quantile` of stable when they all are `slower` times as slow, for latencies whose
@@ -136,20 +137,24 @@ mod tests {
             (0.95, 1.0, 1626.0),
         ] {
             let limit = lognormal_tail(quantile, 1.15, spread);
-            let found = shown(traffic(limit), limit - (1.0 - quantile)).unwrap();
+            let found = shown(traffic(limit), limit - (1.0 - quantile), 0.0, 10.0 / 9.0).unwrap();
             assert!((found / requests - 1.0).abs() < 0.005, "{quantile} {spread}: {found}");
         }
         for (rate, requests) in [(0.03, 555_000.0), (0.1, 154_000.0), (0.5, 17_000.0)] {
-            let found = shown(traffic(rate), 0.02 * rate).unwrap();
+            let found = shown(traffic(rate), 0.02 * rate, 0.0, 10.0 / 9.0).unwrap();
             assert!((found / requests - 1.0).abs() < 0.02, "{rate}: {found}");
         }
-        assert_eq!(shown(traffic(0.03), 0.0), None);
-        assert_eq!(shown(Traffic { canary: 0.0, ..traffic(0.03) }, 0.01), None);
+        assert_eq!(shown(traffic(0.03), 0.0, 0.0, 1.0), None);
+        assert_eq!(shown(Traffic { canary: 0.0, ..traffic(0.03) }, 0.01, 0.0, 1.0), None);
     }
 
     #[test]
     fn differences_between_pods_can_make_promotion_impossible() {
         assert_eq!(promotion(traffic(0.005), 0.005, 0.003, 10.0 / 9.0), None);
+        assert_eq!(shown(traffic(0.01), 0.005, 0.003, 10.0 / 9.0), None);
+        assert!(
+            shown(traffic(0.01), 0.005, 0.001, 10.0 / 9.0) > shown(traffic(0.01), 0.005, 0.0, 10.0 / 9.0)
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ Examples:
   # with numbers
   kubectl serin plan --rps 100 --error-rate 0.5% --pods 10 --weights 5,10,25,50
   # the steps of a Rollout, with the traffic that its Prometheus has seen in the last hour
+  kubectl serin plan shop --prometheus http://localhost:9090
+  # without templates
   kubectl serin plan shop --prometheus http://localhost:9090 --requests 'http_requests_total{app=\"shop\"}'";
 
 /// Arguments of `plan`.
@@ -32,31 +34,31 @@ pub struct PlanArguments {
     /// Weights in percent, with commas; default: those of the Rollout's steps, else 5,10,25,50.
     #[arg(long, value_name = "WEIGHTS", value_delimiter = ',', value_parser = clap::value_parser!(i32).range(1..=99))]
     pub weights: Vec<i32>,
-    /// Length of a window.
-    #[arg(long, default_value = "1m", value_parser = duration)]
-    pub window: Duration,
-    /// Metrics that are compared in one rollout: they share the chance of a false abort.
-    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub metrics: u32,
+    /// Length of a window; default: the interval of the Rollout's comparison, else 1m.
+    #[arg(long, value_parser = duration)]
+    pub window: Option<Duration>,
+    /// Metrics that are compared in one rollout, which share the chance of a false abort; default: those of the Rollout, else 4.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub metrics: Option<u32>,
     /// Errors more than stable's that are to be seen.
     #[arg(long, default_value = "1%", value_name = "SHARE", value_parser = share)]
     pub see_errors: f64,
     /// Slowdown that is to be seen; one at the limit itself (15%) is seen about every second time only.
     #[arg(long, default_value = "30%", value_name = "SHARE", value_parser = share)]
     pub see_slowdown: f64,
-    /// Limit of the error rate.
-    #[arg(long, default_value = "0.5%", value_name = "SHARE", value_parser = share)]
-    pub error_limit: f64,
-    /// Limit of latencies.
-    #[arg(long, default_value = "15%", value_name = "SHARE", value_parser = share)]
-    pub latency_limit: f64,
-    /// Limit of business rates.
-    #[arg(long, default_value = "2%", value_name = "SHARE", value_parser = share)]
-    pub business_limit: f64,
-    /// Share of requests that convert: adds a business rate.
+    /// Limit of the error rate; default: that of the Rollout's comparison, else 0.5%.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub error_limit: Option<f64>,
+    /// Limit of latencies; default: that of the Rollout's comparison, else 15%.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub latency_limit: Option<f64>,
+    /// Limit of business rates; default: that of the Rollout's comparison, else 2%.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub business_limit: Option<f64>,
+    /// Share of requests that convert: adds a business rate; default: measured, if the Rollout compares one.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub conversion: Option<f64>,
-    /// How much latencies spread: the standard deviation of their logarithm (0.3 narrow, 0.6 usual, 1 wide).
+    /// How much latencies spread when they are not measured: the standard deviation of their logarithm (0.3 narrow, 0.6 usual, 1 wide).
     #[arg(long, default_value_t = 0.6, value_name = "NUMBER", value_parser = positive)]
     pub latency_spread: f64,
     /// Address of Prometheus, to measure what is not given.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Service, Stay, Times, Wanted, times};
+use super::{Known, Service, Stay, Times, Wanted, times};
 use crate::moment::span;
 use crate::paint::{Paint, Tone, columns};
 
@@ -21,8 +21,10 @@ pub struct Forecast {
     pub steps: Vec<Row>,
     /// Steps that end before their verdict can be expected.
     pub too_short: Vec<String>,
-    /// Limits that no step can test within a day.
+    /// Limits that no step can test within a day, or that cannot be tested at all.
     pub untestable: Vec<String>,
+    /// What the forecast rests on.
+    pub assumed: String,
 }
 
 /// One weight.
@@ -39,13 +41,15 @@ pub struct Row {
 
 impl Forecast {
     /// Looks ahead at every weight.
-    pub fn of(service: Service, wanted: Wanted, stays: Vec<Stay>) -> Self {
+    pub fn of(service: Service, wanted: Wanted, known: &Known, stays: Vec<Stay>) -> Self {
         let steps: Vec<Row> = stays
             .into_iter()
-            .map(|stay| Row { times: times(&service, &wanted, f64::from(stay.weight) / 100.0), stay })
+            .map(|stay| Row { times: times(&service, &wanted, known, f64::from(stay.weight) / 100.0), stay })
             .collect();
-        let (too_short, untestable) = (too_short(&steps, &wanted), untestable(&steps, &wanted));
-        Self { service, wanted, steps, too_short, untestable }
+        let (too_short, mut untestable) = (too_short(&steps, &wanted), untestable(&steps, &wanted));
+        untestable.extend(known.blind.iter().cloned());
+        let assumed = assumed(&service, known);
+        Self { service, wanted, steps, too_short, untestable, assumed }
     }
 }
 
@@ -93,7 +97,10 @@ fn untestable(steps: &[Row], wanted: &Wanted) -> Vec<String> {
             whole(needed)
         ),
         false => {
-            format!("{what}: at no weight and after no time; a fault within half of its limit is no fault")
+            format!(
+                "{what}: at no weight and after no time: it is within what counts as harmless or within what pods differ by for \
+                 ever, or the buckets cannot tell it"
+            )
         }
     };
     found.into_iter().map(line).collect()
@@ -101,7 +108,7 @@ fn untestable(steps: &[Row], wanted: &Wanted) -> Vec<String> {
 
 /// The forecast for people.
 pub fn text(forecast: &Forecast, paint: Paint) -> String {
-    let Forecast { service, wanted, steps, too_short, untestable } = forecast;
+    let Forecast { service, wanted, steps, too_short, untestable, assumed } = forecast;
     let mut text = format!(
         "At {} requests a second, {} errors, {} pods and windows of {}, with probability 80 %:\n",
         round(service.requests_per_second),
@@ -138,14 +145,27 @@ pub fn text(forecast: &Forecast, paint: Paint) -> String {
         lines.push(cells.into_iter().map(|cell| (cell, Tone::Plain)).collect());
     }
     text.push_str(&columns(paint, &lines));
-    for (title, lines) in [("Too short:", too_short), ("Cannot be tested within a day:", untestable)] {
+    for (title, lines) in [("Too short:", too_short), ("Cannot be tested:", untestable)] {
         if !lines.is_empty() {
             text.push_str(&format!("{}\n", paint.tone(Tone::Waiting, title)));
             lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
         }
     }
-    text.push_str("Latencies are taken at p99, and spread as --latency-spread says; pods are taken to differ as most do.\n");
+    text.push_str(&format!("{assumed}\n"));
     text
+}
+
+fn assumed(service: &Service, known: &Known) -> String {
+    let quantile = known.quantile();
+    let latencies = match &known.latency {
+        Some(_) => format!("Latencies are those that Prometheus has counted, at {quantile}"),
+        None => format!("Latencies are taken at {quantile}, with a spread of {}", service.latency_spread),
+    };
+    let pods = match known.errors.measured.or(known.latency_noise().measured) {
+        Some(rho) => format!("pods differ as measured (rho {rho:.4})"),
+        None => "pods are taken to differ as most do".to_owned(),
+    };
+    format!("{latencies}; {pods}.")
 }
 
 fn after(seconds: Option<f64>) -> String {

@@ -10,7 +10,7 @@ use crate::compare::{Asked, Outcome, Question, only_comparisons, report, run_in_
 use crate::failure::{BAD, FAILED, Failure, UNFINISHED};
 use crate::flags::{CompareArguments, Connection};
 use crate::paint::Paint;
-use crate::{print, templates};
+use crate::{print, services, templates};
 
 /// Performs the verb. A cluster is asked only when a Rollout or a template is named.
 ///
@@ -116,20 +116,7 @@ fn arms(arguments: &CompareArguments, rollout: Option<&Rollout>) -> Result<Arms,
             "there is one revision only ({stable}): nothing to compare; begin an update, or give --canary and --stable"
         ));
     }
-    Ok(Arms { canary, stable, ..services(rollout) })
-}
-
-/// The Services of the two revisions, where traffic is told apart by Services.
-fn services(rollout: Option<&Rollout>) -> Arms {
-    let canary = rollout.and_then(serin_view::step::canary);
-    let ping_pong =
-        rollout.and_then(|rollout| rollout.status.as_ref()).map(|status| &status.canary.stable_ping_pong);
-    let services = canary.map(|canary| canary.services(ping_pong.map_or("", String::as_str)));
-    let pair = services.and_then(|services| services.canary.zip(services.stable));
-    let pair = pair.map(|(canary, stable)| (canary.to_owned(), stable.to_owned()));
-    let namespace = rollout.filter(|_| pair.is_some()).and_then(|rollout| rollout.metadata.namespace.clone());
-    let (canary_service, stable_service) = pair.unzip();
-    Arms { canary_service, stable_service, namespace, ..Arms::default() }
+    Ok(Arms { canary, stable, ..services::of(rollout) })
 }
 
 async fn of_templates(

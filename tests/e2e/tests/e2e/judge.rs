@@ -256,3 +256,68 @@ fn a_slower_version_is_taken_back_by_its_native_histograms() {
         load.finish().await.map(drop)
     });
 }
+
+/// What `kubectl serin` prints, and whether it ends with one of these codes.
+async fn serin(args: &[&str], codes: &[i32]) -> Result<String> {
+    let output =
+        Command::new(serin_e2e::controller::target_binary("kubectl-serin")).args(args).output().await?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let code = output.status.code().unwrap_or(-1);
+    ensure!(
+        codes.contains(&code),
+        "{args:?} ends with {code}: {said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(said)
+}
+
+#[test]
+fn plan_lint_and_compare_read_the_live_service() {
+    play("live", async |scene| {
+        let namespace = scene.namespace().to_owned();
+        let error_rate = full::template(&namespace);
+        let both = template(&namespace)
+            + &error_rate[error_rate.find("  - name: error-rate").context("the metric of the template")?..];
+        let strategy = STRATEGY.replace("duration: 120", "duration: 60");
+        let load = full::begin(scene, &both, &strategy).await?;
+        let plan = async || -> Result<Value> {
+            tokio::time::sleep(Duration::from_secs(35)).await;
+            let said =
+                serin(&["plan", "shop", "-n", &namespace, "--over", "50s", "-o", "json"], &[0]).await?;
+            Ok(serde_json::from_str(&said)?)
+        };
+        // Answers of less than a millisecond are all in the first bucket.
+        let blind = plan().await?["untestable"].to_string();
+        ensure!(
+            blind.contains("latency: p95 has no bucket bound near it") && blind.contains("p99 has"),
+            "{blind}"
+        );
+        let usual = manifest::version("v1", &[("LATENCY_MS", "20")]);
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", usual).await?;
+        paused(scene).await?;
+        serin(&["promote", "shop", "--full", "-n", &namespace], &[0]).await?;
+        scene.cluster.until_phase("shop", "Healthy", 60).await?;
+        let plan = plan().await?;
+        let rps = plan["service"]["requestsPerSecond"].as_f64().unwrap_or(0.0);
+        ensure!((80.0..120.0).contains(&rps), "100 requests a second are {rps}: {plan}");
+        ensure!(plan["service"]["window"] == 5.0 && plan["service"]["metrics"] == 4, "{plan}");
+        ensure!(plan["steps"][0]["weight"] == 50 && plan["steps"][0]["latencyShown"].is_f64(), "{plan}");
+        let assumed = plan["assumed"].as_str().unwrap_or_default();
+        ensure!(assumed.contains("those that Prometheus has counted, at p99"), "{plan}");
+
+        let file = std::env::temp_dir().join(format!("serin-{namespace}.yaml"));
+        std::fs::write(&file, &both)?;
+        let file = file.to_string_lossy().into_owned();
+        let lint = serin(&["lint", "-f", &file, "--prometheus", "http://127.0.0.1:9090"], &[0, 1]).await?;
+        ensure!(!lint.contains("were not looked at"), "{lint}");
+        let gone = serin(&["lint", "-f", &file, "--prometheus", "http://127.0.0.1:9"], &[0]).await?;
+        ensure!(gone.contains("its buckets were not looked at: Prometheus cannot be asked"), "{gone}");
+
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        paused(scene).await?;
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        let compare = serin(&["compare", "shop", "-n", &namespace, "--windows", "3"], &[0]).await?;
+        ensure!(compare.contains("error-rate: ") && compare.contains("latency: not worse"), "{compare}");
+        load.finish().await.map(drop)
+    });
+}
