@@ -214,14 +214,19 @@ pub fn unanswered(run: &AnalysisRun) -> Option<Unanswered<'_>> {
     })
 }
 
-/// Evidence collected against the canary, and how much an abort needs, as a reasons line says it
-/// (`… evidence 96 of 80 needed …`).
+/// Evidence collected against the canary, and how much an abort needs, as the reasons of a look say it
+/// (`… evidence 96 of 80 needed …`). A comparison of latencies has a line for each of its questions: the strongest counts.
 pub fn evidence(reasons: &str) -> Option<(f64, f64)> {
+    reasons.lines().filter_map(of_line).max_by(|(one, _), (other, _)| one.total_cmp(other))
+}
+
+fn of_line(reasons: &str) -> Option<(f64, f64)> {
     let (_, tail) = reasons.split_once("evidence ")?;
     let mut words = tail.split_whitespace();
-    let have = words.next()?.parse().ok()?;
+    let have: f64 = words.next()?.parse().ok()?;
     let needed = words.nth(1)?.parse().ok()?;
-    (words.next()? == "needed").then_some((have, needed))
+    // Evidence grows without bound; what no number can hold is more than enough.
+    (words.next()? == "needed").then_some((have.min(f64::MAX), needed))
 }
 
 #[cfg(test)]
@@ -280,6 +285,11 @@ mod tests {
         for (line, expected) in [
             ("breach 3/3 | evidence 96 of 80 needed (mean 24.6 of 20) -> FAIL", Some((96.0, 80.0))),
             ("evidence 0.4 of 80 needed", Some((0.4, 80.0))),
+            (
+                "p95 | evidence 2 of 80 needed\np99 | evidence 7.5 of 80 needed\nall | evidence 0.1 of 80 needed",
+                Some((7.5, 80.0)),
+            ),
+            ("evidence 8.8e4342 of 80 needed", Some((f64::MAX, 80.0))),
             ("evidence is missing", None),
             ("no word of it", None),
         ] {

@@ -12,28 +12,27 @@ export function chart({ chart: data, name }) {
   return data.kind === "comparison" ? comparison(data, name, width) : values(data, name, width);
 }
 
-function comparison({ limit, windows }, name, width) {
-  const rate = ({ requests, errors }) => (requests > 0 ? errors / requests : null);
-  const canary = windows.map((window) => rate(window.canary));
-  const stable = windows.map((window) => rate(window.stable));
-  const allowed = stable.map((value) => (value === null ? null : value + limit));
+function comparison({ title, unit, limit, windows }, name, width) {
+  const canary = windows.map((window) => window.canary.value);
+  const stable = windows.map((window) => window.stable.value);
+  const allowed = windows.map((window) => window.allowed ?? null);
+  const format = unit === "share" ? percent : (value) => amountOf(value, unit);
   const known = windows.filter(({ evidence }) => evidence);
   const last = windows.at(-1);
-  const label = `${name}: in the last window canary ${percent(canary.at(-1))}, stable ${percent(stable.at(-1))}`;
-  const plot = frame(width, 150, windows, top([...canary, ...allowed]), percent);
+  const label = `${name}: in the last window canary ${format(canary.at(-1))}, stable ${format(stable.at(-1))}`;
+  const plot = frame(width, 150, windows, top([...canary, ...stable, ...allowed]), format);
   const picture = svg(width, plot.height, label, plot.axes,
     plot.line(allowed, "allowed"), plot.line(stable, "stable"), plot.line(canary, "canary"),
     plot.dots(stable, windows, "stable"), plot.dots(canary, windows, "canary", (window) => window.phase === "Failed"));
   return h("figure", { class: "chart" },
-    h("figcaption", {}, "Share of failed requests, by window", legend([["canary", "canary"], ["stable", "stable"], ["allowed", "stable + limit"]])),
+    h("figcaption", {}, `${title}, by window`, legend([["canary", "canary"], ["stable", "stable"], ["allowed", limit]])),
     picture,
     known.length > 0 && evidence(windows, width),
-    h("p", { class: "quiet" }, `last window: canary ${count(last.canary)}, stable ${count(last.stable)}`));
+    h("p", { class: "quiet" }, `last window: canary ${last.canary.text}, stable ${last.stable.text}`));
 }
 
-function count({ requests, errors }) {
-  const whole = (number) => (Number.isInteger(number) ? number : number.toFixed(1));
-  return `${whole(errors)} of ${whole(requests)} failed`;
+function amountOf(value, unit) {
+  return value === null || value === undefined ? "no requests" : short(value) + unit;
 }
 
 /** Evidence grows by factors, so its logarithm is drawn: 0 is none, 1 is what is needed. */

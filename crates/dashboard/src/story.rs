@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::Serialize;
-use serin_api::{AnalysisPhase, AnalysisRun, Measurement, Metric, MetricResult, Rollout, label};
+use serin_api::{AnalysisPhase, AnalysisRun, Comparison, Measurement, Metric, MetricResult, Rollout, label};
 
 use crate::chart::{self, Chart};
 
@@ -180,15 +180,29 @@ fn single(value: &str) -> &str {
 /// What a metric is held against: `successful when result[0] < 0.01`, or the limit of a comparison.
 fn bar(metric: &Metric) -> String {
     if let Some(comparison) = &metric.comparison {
-        let limit = comparison.error_rate.as_ref().and_then(|rate| rate.limit.as_deref()).unwrap_or("0.5pp");
         let windows = comparison.consecutive_windows.unwrap_or(3);
         return format!(
-            "canary at most {limit} worse than stable; {windows} windows in a row beyond that, with enough evidence, take it back"
+            "canary at most {} worse than stable; {windows} windows in a row beyond that, with enough evidence, take it back",
+            limit(comparison)
         );
     }
     let success = metric.success_condition.as_ref().map(|condition| format!("successful when {condition}"));
     let failure = metric.failure_condition.as_ref().map(|condition| format!("failed when {condition}"));
     success.into_iter().chain(failure).collect::<Vec<_>>().join(", ")
+}
+
+/// The limit of a comparison, as the user wrote it, or its default.
+fn limit(comparison: &Comparison) -> &str {
+    let Comparison { error_rate, latency, business_rate, mean, .. } = comparison;
+    if let Some(latency) = latency {
+        latency.limit.as_deref().unwrap_or("15%")
+    } else if let Some(rate) = business_rate {
+        rate.limit.as_deref().unwrap_or("2%")
+    } else if let Some(mean) = mean {
+        mean.limit.as_deref().unwrap_or("2%")
+    } else {
+        error_rate.as_ref().and_then(|rate| rate.limit.as_deref()).unwrap_or("0.5pp")
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +257,24 @@ mod tests {
             assert_eq!(story.metrics[0].message, expected);
             let texts: Vec<_> = story.metrics[0].looks.iter().map(|look| look.text.as_str()).collect();
             assert_eq!(texts, ["under way", "connection refused", reasons]);
+        }
+    }
+
+    #[test]
+    fn the_bar_of_every_comparison_is_its_own() {
+        for (comparison, limit) in [
+            (json!({"errorRate": {"requests": "r"}}), "0.5pp"),
+            (json!({"latency": {"limit": "20%"}}), "20%"),
+            (json!({"latency": {}}), "15%"),
+            (json!({"businessRate": {"attempts": "a", "successes": "s"}}), "2%"),
+            (json!({"mean": {"sum": "s", "count": "c", "limit": "5%"}}), "5%"),
+        ] {
+            let metric = json!({"name": "m", "provider": {}, "comparison": comparison});
+            let bar = bar(&serde_json::from_value(metric).unwrap());
+            assert!(
+                bar.starts_with(&format!("canary at most {limit} worse than stable; 3 windows")),
+                "{bar}"
+            );
         }
     }
 }

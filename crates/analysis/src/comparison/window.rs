@@ -30,6 +30,15 @@ impl Window {
         }
     }
 
+    /// End, seconds since 1970.
+    pub fn end(&self) -> i64 {
+        match self {
+            Self::Rates(window) => window.end,
+            Self::Latency(window) => window.end,
+            Self::Means(window) => window.end,
+        }
+    }
+
     /// Requests of the canary.
     pub(crate) fn canary_trials(&self) -> f64 {
         match self {
