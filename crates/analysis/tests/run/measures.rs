@@ -279,6 +279,38 @@ fn verdicts_on_latency_are_recomputed_bit_for_bit_and_stay_small() {
 }
 
 #[test]
+fn the_evidence_of_a_rollout_that_judges_errors_and_latencies_stays_within_four_kib() {
+    let mut scraped = latencies(|second| 0.08 + 0.002 * f64::from((second / 60 % 7) as i32));
+    for (revision, pod) in [(STABLE, "s1"), (STABLE, "s2"), (STABLE, "s3"), (CANARY, "c1")] {
+        let labels =
+            |name: &str| json!({"__name__": name, "rollouts_pod_template_hash": revision, "pod": pod});
+        for (name, per_second) in [("visits_total", 30.7), ("orders_total", 15.3), ("euros_sum", 411.9)] {
+            scraped = scraped.counter(labels(name), NOON - 3600, |second| {
+                per_second + f64::from((second % 7) as i32) / 9.0
+            });
+        }
+    }
+    let mut stage = run(json!([
+        metric("errors", json!({}), json!({"errorRate": {"requests": "visits_total"}})),
+        metric("latency", json!({}), json!({"preset": "http", "latency": {}})),
+        metric(
+            "orders",
+            json!({}),
+            json!({"businessRate": {"attempts": "visits_total", "successes": "orders_total"}})
+        ),
+        metric("euros", json!({}), json!({"mean": {"sum": "euros_sum", "count": "orders_total"}})),
+    ]));
+    stage.play(7000, |_, ask| scraped.answer(ask));
+    let results = &stage.status().metric_results;
+    let size = |result: &serin_api::MetricResult| {
+        serde_json::to_string(result.evidence.as_ref().expect("evidence")).unwrap().len()
+    };
+    let sizes: Vec<usize> = results.iter().map(size).collect();
+    assert!(sizes[0] + sizes[1] <= 4096, "the four questions of errors and latencies: {sizes:?}");
+    assert!(sizes[2] <= 1400 && sizes[3] <= 1400, "each further one: {sizes:?}");
+}
+
+#[test]
 fn several_half_loud_metrics_fail_together_and_the_reason_says_so() {
     // Each metric alone is short of its bar of 100 (five questions); together they pass 20.
     let counters = latencies(|_| 0.105);
