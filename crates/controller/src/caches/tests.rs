@@ -64,6 +64,9 @@ fn the_process_is_ready_when_every_kind_has_been_listed() {
     assert_eq!(Caches::new(&Scope::default()).waiting_for().len(), 9);
     let namespaced = Scope { namespace: Some("shop".to_owned()), ..Scope::default() };
     assert_eq!(Caches::new(&namespaced).waiting_for().len(), 8, "no cluster-scoped templates");
+    let without = Caches::new(&namespaced);
+    without.brakes.failed("configmaps is forbidden".to_owned(), Instant::now());
+    assert_eq!(without.waiting_for().len(), 7, "a role that does not allow brakes stops nothing");
     assert!(listed().synced());
 }
 
