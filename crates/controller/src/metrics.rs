@@ -263,6 +263,10 @@ fn expose_process(page: &mut Page, insight: &Insight) {
     let version = env!("CARGO_PKG_VERSION");
     let mut info = page.family("argo_rollouts_controller_info", Shape::Gauge, "Running controller version.");
     info.sample(&[("version", version)], 1.0);
+    let help = "The build; the labels of Go programs that mean nothing here are empty.";
+    let labels =
+        [("version", version), ("goversion", ""), ("goarch", std::env::consts::ARCH), ("commit", "")];
+    page.family("build_info", Shape::Gauge, help).sample(&labels, 1.0);
     let leads = f64::from(u8::from(insight.leadership.holds()));
     page.single("serin_leader", Shape::Gauge, "1 while this process holds the lease.", leads);
     let depths = [

@@ -12,12 +12,15 @@ use kube::Client;
 use kube::api::Api;
 use serde_json::{Value, json};
 use serin_api::label;
+use serin_core::journal::Event;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use crate::announce::Told;
 use crate::caches::Caches;
 use crate::exchange::Exchange;
 use crate::object::{Name, rollout_of};
+use crate::tally::Tally;
 use crate::watch::api_words;
 
 pub mod service;
@@ -45,6 +48,7 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), D
 pub struct Notifier {
     caches: Arc<Caches>,
     exchange: Arc<Exchange>,
+    tally: Arc<Tally>,
     settings: Arc<RwLock<Arc<Settings>>>,
     sending: Arc<Semaphore>,
 }
@@ -56,8 +60,8 @@ pub fn channel() -> (mpsc::Sender<Told>, mpsc::Receiver<Told>) {
 
 impl Notifier {
     /// A notifier without settings; [`Self::follow`] reads them.
-    pub fn new(caches: Arc<Caches>, exchange: Arc<Exchange>) -> Self {
-        Self { caches, exchange, settings: Arc::default(), sending: Arc::new(Semaphore::new(SENDING)) }
+    pub fn new(caches: Arc<Caches>, exchange: Arc<Exchange>, tally: Arc<Tally>) -> Self {
+        Self { caches, exchange, tally, settings: Arc::default(), sending: Arc::new(Semaphore::new(SENDING)) }
     }
 
     /// Reads the settings in `namespace` for as long as the process runs; returns after the first reading.
@@ -81,7 +85,7 @@ impl Notifier {
             }
             let Some(about) = self.about(&told) else { continue };
             for (to, service, message) in messages(&settings, &told, &about) {
-                self.send(to, service, message, told.event.reason.clone()).await;
+                self.send(to, service, message, (&about.name, &told.event)).await;
             }
         }
     }
@@ -113,6 +117,7 @@ impl Notifier {
         });
         let meta = &read.rollout.metadata;
         Some(About {
+            name: rollout,
             annotations: meta.annotations.clone().unwrap_or_default(),
             labels: meta.labels.clone().unwrap_or_default(),
             rollout: serde_json::to_value(&read.rollout).ok()?,
@@ -120,10 +125,16 @@ impl Notifier {
         })
     }
 
-    async fn send(&self, to: Destination, service: Service, message: Value, reason: String) {
+    async fn send(&self, to: Destination, service: Service, message: Value, (name, event): (&Name, &Event)) {
+        let (reason, begun) = (event.reason.clone(), Instant::now());
+        let (tally, name, severity) = (self.tally.clone(), name.clone(), event.severity);
+        let count = move |reason: &str, taken: bool| {
+            tally.notified(&name, severity, reason, begun.elapsed(), taken);
+        };
         let request = match service.request(&message, &to.recipient, Timestamp::now()) {
             Ok(request) => request,
             Err(why) => {
+                count(&reason, false);
                 return tracing::warn!(service = to.service, reason, "a notification cannot be sent: {why}");
             }
         };
@@ -135,12 +146,13 @@ impl Notifier {
             loop {
                 let (why, again) = match exchange.send(&request).await {
                     Ok(response) => match service.refusal(&response) {
-                        None => return,
+                        None => return count(&reason, true),
                         Some(why) => (why, matches!(response.status, 408 | 429 | 500..)),
                     },
                     Err(why) => (why, true),
                 };
                 let Some(pause) = pauses.next().filter(|_| again) else {
+                    count(&reason, false);
                     return tracing::warn!(
                         service = to.service,
                         reason,
@@ -155,6 +167,7 @@ impl Notifier {
 
 /// What a notification is about.
 struct About {
+    name: Name,
     annotations: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     rollout: Value,
@@ -264,7 +277,7 @@ async fn read(client: &Client, namespace: &str) -> Result<(Settings, Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use serin_core::journal::{Event, Severity};
+    use serin_core::journal::Severity;
 
     use super::*;
 
@@ -308,6 +321,7 @@ mod tests {
             )])
         };
         let about = |annotations| About {
+            name: Name::new("default", "shop"),
             annotations,
             labels: BTreeMap::new(),
             rollout: json!({"metadata": {"name": "shop"}, "status": {"phase": "Degraded"}}),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serin_core::duration;
 use serin_core::extension::{self, Extensions};
 use serin_core::split::Effective;
 use serin_core::world::RouterReport;
@@ -188,6 +189,7 @@ impl Rollouts {
             Ok(version) => {
                 let reach = Reach::Version(version.clone());
                 self.marks.note(name, scene.key.clone(), reach, Instant::now());
+                duration::ended(&old, &plan.status).iter().for_each(|ended| self.tally.ended(ended));
             }
             Err(failure) if failure.class() == Class::Stale => self.tally.conflicted(),
             Err(_) => {}

@@ -191,9 +191,9 @@ impl Parts {
     /// Notifies people of `events` until nobody tells any more.
     fn notify(&self, events: mpsc::Receiver<Told>) -> JoinHandle<()> {
         let (caches, exchange) = (self.caches.clone(), self.exchange.clone());
-        let (client, home) = (self.client.clone(), self.home.clone());
+        let (client, home, tally) = (self.client.clone(), self.home.clone(), self.tally.clone());
         tokio::spawn(async move {
-            let notifier = Notifier::new(caches, exchange);
+            let notifier = Notifier::new(caches, exchange, tally);
             notifier.follow(client, home).await;
             notifier.run(events).await;
         })

@@ -52,6 +52,11 @@ impl Controller {
         Ok(controller)
     }
 
+    /// Where it tells its metrics.
+    pub fn metrics(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.metrics_port)
+    }
+
     /// Starts the process (again).
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod fast;
 mod full;
 mod istio;
 mod judge;
+mod notification;
 mod routing;
 mod safeguard;
 mod takeover;
