@@ -231,6 +231,10 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
         );
         return None;
     }
+    if facts.ping_pong() && !traffic::reaches_canary(facts, memory) {
+        gates.wait("the Service of the canary to select the new revision", "it becomes stable");
+        return None;
+    }
     let watched = watch::is_on(facts, memory);
     let moved = memory.promoting_fully() || facts.steps.is_empty() && !watched;
     let moved = moved || traffic_in_force(facts, memory, gates);

@@ -157,6 +157,18 @@ fn a_full_promotion_changes_roles_first_and_then_moves_what_is_left() {
 }
 
 #[test]
+fn a_revision_becomes_stable_only_once_its_service_selects_it() {
+    let ready = || pair().rolling("v2", 4).pods("v2", 4, 4);
+    for (name, scene) in [("without steps", ready()), ("promoted fully", ready().promote_full())] {
+        let early = scene.clone().plan();
+        assert_eq!(early.status.canary.stable_ping_pong, "ping", "{name}");
+        assert!(waits_for(&early, "the Service of the canary to select the new revision"), "{name}");
+        let selected = scene.selects(PONG, "v2").fold().plan();
+        assert_eq!(selected.status.canary.stable_ping_pong, "pong", "{name}");
+    }
+}
+
+#[test]
 fn pods_behind_the_service_before_stay_while_it_has_traffic() {
     let promoted = half().status(|status| {
         status.stable_rs = Some("v2".to_owned());
