@@ -112,6 +112,7 @@ pub(crate) fn update(facts: &Facts, memory: &mut Memory) {
     let was_healthy = is_true(&before, word::HEALTHY);
     let healthy = healthy(facts, memory);
     set_completed(facts, memory, completed);
+    tell_resumed(memory, &before);
     set_paused(facts, memory, completed);
     set_healthy(memory, now, healthy);
     set_available(facts, memory);
@@ -136,6 +137,15 @@ fn set_completed(facts: &Facts, memory: &mut Memory, completed: bool) {
     set(&mut memory.status, facts.world.now, word::COMPLETED, said);
 }
 
+/// Tells that a pause which was stored is over: its time has passed, or something newer ended it. Clients that take the pause
+/// conditions away know that themselves.
+fn tell_resumed(memory: &mut Memory, before: &RolloutStatus) {
+    let was_paused = before.pause_conditions.as_ref().is_some_and(|pauses| !pauses.is_empty());
+    if was_paused && memory.pauses().is_empty() && !memory.aborted() {
+        memory.journal.note(word::RESUMED, "Rollout is resumed".to_owned());
+    }
+}
+
 fn set_paused(facts: &Facts, memory: &mut Memory, completed: bool) {
     let now = facts.world.now;
     let paused = brake::paused(facts, memory) || !memory.pauses().is_empty();
@@ -147,9 +157,6 @@ fn set_paused(facts: &Facts, memory: &mut Memory, completed: bool) {
     let message = "Rollout is paused".to_owned();
     set(&mut memory.status, now, word::PAUSED, Said(value, word::PAUSED_REASON, message.clone()));
     let aborted = memory.aborted();
-    if !paused && !aborted {
-        memory.journal.note(word::RESUMED, "Rollout is resumed".to_owned());
-    }
     let says_paused =
         find(&memory.status, word::PROGRESSING).is_some_and(|known| known.reason == word::PAUSED_REASON);
     let settled = completed && facts.status().stable_rs == memory.status.stable_rs;

@@ -138,10 +138,10 @@ impl<'w> Facts<'w> {
         self.stable.map_or_else(Pods::default, |set| set.pods)
     }
 
-    /// Every live ReplicaSet once.
+    /// Every live ReplicaSet once: stable, the new one, older ones. Clients know the events of scaling in this order.
     pub(crate) fn replica_sets(&self) -> impl Iterator<Item = &'w ReplicaSet> + '_ {
         let stable = self.stable.filter(|stable| self.new.is_none_or(|new| new.uid != stable.uid));
-        self.new.into_iter().chain(stable).chain(self.others.iter().copied())
+        stable.into_iter().chain(self.new).chain(self.others.iter().copied())
     }
 
     pub(crate) fn service(&self, name: &str) -> Option<&'w Seen<Service>> {

@@ -207,7 +207,7 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
     status.current_step_index = (!facts.steps.is_empty()).then_some(0);
     if status.stable_rs.as_deref() == Some(facts.current_hash.as_str()) {
         status.current_step_index = last_index(facts);
-        if new_template && !status.current_pod_hash.is_empty() && facts.blue_green.is_none() {
+        if !status.current_pod_hash.is_empty() && facts.blue_green.is_none() {
             memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
     } else if new_template && facts.within_window && facts.blue_green.is_none() {

@@ -256,8 +256,8 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
 fn rank(facts: &Facts, event: &Event) -> u8 {
     let preview = facts.blue_green.and_then(|strategy| strategy.preview_service.as_ref());
     match event.reason.as_str() {
-        "RolloutUpdated" | "SkipSteps" => 0,
-        "NewReplicaSetCreated" => 1,
+        "RolloutUpdated" => 0,
+        "NewReplicaSetCreated" | "SkipSteps" => 1,
         "SwitchService" => {
             if event.service.as_ref() == preview {
                 1
@@ -266,6 +266,8 @@ fn rank(facts: &Facts, event: &Event) -> u8 {
             }
         }
         "RolloutNotCompleted" => 2,
+        // Why a late attempt is aborted comes before what the abort does.
+        "RolloutAborted" if !event.message.starts_with("Rollout aborted") => 3,
         "ScalingReplicaSet" => 4,
         "RolloutAborted" | "RolloutPaused" | "RolloutCompleted" => 5,
         _ => 3,

@@ -38,7 +38,8 @@ pub(crate) fn heed_deadline(facts: &Facts, memory: &mut Memory) {
     if let Some(message) = late.map(|late| late.message.clone())
         && count::available(facts, memory) <= memory.status.available_replicas
     {
-        memory.abort(message);
+        memory.journal.warn(word::ABORTED, message);
+        memory.status.abort = true;
     }
 }
 

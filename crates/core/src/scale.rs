@@ -218,10 +218,27 @@ fn by_pods(facts: &Facts, memory: &Memory, gates: &mut Gates) -> Vec<Size> {
         stable.map(|set| set.pods),
         Others { pods, serving: serving(facts.others.iter().copied()), leave },
     );
-    let mut sizes: Vec<_> = others.into_iter().map(|(_, size)| size).collect();
-    sizes.extend(stable.map(|set| kept(set, next.stable)));
+    let mut sizes: Vec<_> = stable.map(|set| kept(set, next.stable)).into_iter().collect();
     sizes.extend(facts.new.map(|set| kept(set, next.canary)));
+    sizes.extend(others.into_iter().map(|(_, size)| size));
+    one_at_a_time(facts, &mut sizes);
     sizes
+}
+
+/// Stable, canary and older revisions take turns, so that each reckons with what the one before it did: clients know how
+/// many events of scaling an update has. One that the API server refuses does not hold up the others.
+fn one_at_a_time(facts: &Facts, sizes: &mut [Size]) {
+    let mut moved = false;
+    for size in sizes {
+        let Some(set) = facts.replica_sets().find(|set| set.uid == size.uid) else { continue };
+        if size.replicas == set.pods.spec {
+            continue;
+        }
+        if moved {
+            size.replicas = set.pods.spec;
+        }
+        moved = moved || !facts.world.refusals.iter().any(|refusal| refusal.names(&set.name));
+    }
 }
 
 fn drains(facts: &Facts, memory: &Memory, set: &ReplicaSet) -> bool {

@@ -33,6 +33,9 @@ pub(super) fn update(
         Said("True", word::NEW_AVAILABLE, format!("ReplicaSet \"{name}\" has successfully progressed."))
     } else if facts.new.is_none() {
         Said("True", "NewReplicaSetCreated", format!("Created new replica set \"{name}\""))
+    } else if is_true(&memory.status, word::PAUSED) && !memory.fully_promoted() {
+        // What was said of an attempt before this one, or of its first ReplicaSet, does not stay.
+        Said("Unknown", word::PAUSED_REASON, "Rollout is paused".to_owned())
     } else if progressed(before, memory) || fell_ill {
         return set_moving(memory, now, &name, fell_ill);
     } else if deadline_passed(facts, memory) {
@@ -68,11 +71,6 @@ fn set_aborted(facts: &Facts, memory: &mut Memory) {
 
 /// Removed first, so that the time of the last update moves: the progress deadline counts from it.
 fn set_moving(memory: &mut Memory, now: jiff::Timestamp, name: &str, fell_ill: bool) {
-    if is_true(&memory.status, word::PAUSED) && !memory.fully_promoted() {
-        // What was said of an attempt before this one does not stay.
-        let said = Said("Unknown", word::PAUSED_REASON, "Rollout is paused".to_owned());
-        return set(&mut memory.status, now, word::PROGRESSING, said);
-    }
     let said = if fell_ill && memory.fully_promoted() {
         Said("True", "ReplicaSetNotAvailable", "Rollout does not have minimum availability".to_owned())
     } else {

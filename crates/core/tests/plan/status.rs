@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, PauseCondition};
 use serin_core::Plan;
 use serin_core::replica::Pods;
+use serin_core::world::WriteRefusal;
 use serin_testkit::scene::{CANARY_SERVICE, STABLE_SERVICE, Scene, base, fresh};
 
-use crate::{condition, phase, pods, reasons, stored, told, verdict, waits};
+use crate::{condition, phase, pods, reasons, scaled, stored, told, verdict, waits};
 
 fn quarter() -> Value {
     json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}])
@@ -244,19 +245,80 @@ fn events_come_in_the_order_that_clients_know() {
     ];
     assert_eq!(told, update, "update");
     let (aborted, told) = way(scene.clone().abort());
-    assert_eq!(told, ["ScalingReplicaSet", "RolloutAborted"], "abort");
+    assert_eq!(told, ["ScalingReplicaSet", "RolloutAborted", "ScalingReplicaSet"], "abort");
     let (_, told) = way(aborted.retry());
     assert_eq!(told, ["ScalingReplicaSet", "RolloutStepCompleted", "RolloutPaused"], "retry");
     let (_, told) = way(scene.promote());
     let resume = [
         "RolloutStepCompleted",
-        "RolloutResumed",
         "ScalingReplicaSet",
         "RolloutStepCompleted",
         "ScalingReplicaSet",
         "RolloutCompleted",
     ];
     assert_eq!(told, resume, "resume");
+}
+
+#[test]
+fn the_end_of_a_pause_is_told_unless_a_person_ended_it() {
+    let timed = base().steps(json!([{"setWeight": 25}, {"pause": {"duration": 30}}, {"setWeight": 50}]));
+    let timed = timed.update("v2").rest();
+    let resumed = Some("Rollout is resumed".to_owned());
+    for (name, scene, expected) in [
+        ("its time has passed", timed.clone().wait(31), &resumed),
+        ("a new revision ends it", timed.clone().update("v3"), &resumed),
+        ("all steps are skipped", timed.clone().promote_full(), &resumed),
+        ("a person ends it", timed.clone().promote(), &None),
+        ("an abort is told as one", timed.clone().abort(), &None),
+        ("a paused spec is not one of its pauses", base().paused(true).rest().paused(false), &None),
+    ] {
+        assert_eq!(&told(&scene.plan(), "RolloutResumed"), expected, "{name}");
+    }
+}
+
+#[test]
+fn scaling_is_told_one_after_the_other_stable_first() {
+    let scene = base().steps(json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]));
+    let scaled = |plans: Vec<Plan>| -> Vec<_> {
+        let events = plans.into_iter().flat_map(|plan| plan.events);
+        events.filter(|event| event.reason == "ScalingReplicaSet").map(|event| event.message).collect()
+    };
+    let (scene, plans) = scene.update("v2").settle();
+    let v2 = stored(&scene).current_pod_hash;
+    let stable =
+        |from: i32, to: i32| format!("Scaled down ReplicaSet shop-v1 (revision 1) from {from} to {to}");
+    let canary =
+        |from: i32, to: i32| format!("Scaled up ReplicaSet shop-{v2} (revision 2) from {from} to {to}");
+    assert_eq!(scaled(plans), [stable(4, 3), canary(0, 1)]);
+    let (scene, plans) = scene.promote().settle();
+    assert_eq!(scaled(plans), [stable(3, 2), canary(1, 2)]);
+    let (_, plans) = scene.promote_full().settle();
+    assert_eq!(scaled(plans), [stable(2, 1), canary(2, 4), stable(1, 0)], "into the room that stable left");
+}
+
+#[test]
+fn a_size_that_is_refused_does_not_hold_up_the_others() {
+    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}]);
+    let scene = base().steps(steps).update("v2").rest().promote();
+    assert_eq!(scaled(&scene.plan()).len(), 1, "one at a time");
+    let refused = scene.edit(|world| {
+        let object = "ReplicaSet default/shop-v1".to_owned();
+        let message = "denied the request: no changes today".to_owned();
+        world.refusals.push(WriteRefusal {
+            kind: "ReplicaSet".to_owned(),
+            object,
+            message,
+            name_taken: false,
+        });
+    });
+    assert_eq!(scaled(&refused.plan()).len(), 2, "the canary, too");
+}
+
+#[test]
+fn a_spec_that_is_paused_is_said_of_a_new_revision_too() {
+    let scene = base().paused(true).rest().update("v2").rest();
+    let said = condition(&stored(&scene), "Progressing");
+    assert_eq!(said.as_deref(), Some("Unknown|RolloutPaused|Rollout is paused"));
 }
 
 #[test]
@@ -276,7 +338,6 @@ fn events_say_what_happened() {
         assert_eq!(first(&update, reason), Some(message), "{reason}");
     }
     let resume = collect(paused().promote());
-    assert_eq!(first(&resume, "RolloutResumed").as_deref(), Some("Rollout is resumed"));
     assert_eq!(first(&resume, "RolloutStepCompleted").as_deref(), Some("Rollout step 2/3 completed (pause)"));
     let completed = format!("Rollout completed update to revision 2 ({hash}): Completed all 3 canary steps");
     assert_eq!(first(&resume, "RolloutCompleted"), Some(completed));

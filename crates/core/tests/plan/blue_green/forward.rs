@@ -138,7 +138,7 @@ fn a_pause_ends_by_its_time() {
 fn a_person_ends_any_pause() {
     for fields in [json!({"autoPromotionEnabled": false}), json!({"autoPromotionSeconds": 300})] {
         let (scene, plans) = at_rest(fields.clone()).update("v2").rest().promote().settle();
-        assert_eq!(reasons(&plans), ["RolloutResumed", "SwitchService", "RolloutCompleted"], "{fields}");
+        assert_eq!(reasons(&plans), ["SwitchService", "RolloutCompleted"], "{fields}");
         assert_eq!(selected(&scene), both("v2", "v2"), "{fields}");
     }
 }
