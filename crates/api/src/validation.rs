@@ -11,6 +11,7 @@ mod blue_green;
 mod experiment;
 mod managed_route;
 mod ping_pong;
+mod problem;
 mod selector;
 mod unsupported;
 mod update_type;
@@ -18,51 +19,7 @@ mod watch;
 mod workload;
 
 pub use experiment::validate_experiment;
-
-/// One thing that is wrong with a spec: where, what stands there, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// A field that must be there is not.
-    #[error("{path}: Required value: {message}")]
-    Missing {
-        /// Path of the field.
-        path: String,
-        /// What is missing and what to do.
-        message: String,
-    },
-    /// A field holds something that cannot work.
-    #[error("{path}: Invalid value: {value}: {message}")]
-    Invalid {
-        /// Path of the field.
-        path: String,
-        /// What stands there, as JSON.
-        value: String,
-        /// Why it cannot work and what to do.
-        message: String,
-    },
-}
-
-impl Problem {
-    /// Path of the field, for example `spec.strategy.canary.steps[0].setWeight`.
-    pub fn path(&self) -> &str {
-        match self {
-            Self::Missing { path, .. } | Self::Invalid { path, .. } => path,
-        }
-    }
-
-    pub(crate) fn missing(path: &str, message: &str) -> Self {
-        Self::Missing { path: path.to_owned(), message: message.to_owned() }
-    }
-
-    pub(crate) fn invalid(
-        path: impl Into<String>,
-        value: impl serde::Serialize,
-        message: impl Into<String>,
-    ) -> Self {
-        let value = serde_json::to_string(&value).unwrap_or_default();
-        Self::Invalid { path: path.into(), value, message: message.into() }
-    }
-}
+pub use problem::Problem;
 
 /// Everything that is wrong with the spec of a Rollout, in the order of its fields; empty when it can work.
 pub fn validate(rollout: &Rollout) -> Vec<Problem> {
@@ -253,39 +210,37 @@ fn surge(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
 
 fn routing(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     let Some(routing) = &canary.traffic_routing else {
+        let delay = canary.scale_down_delay_seconds.map(|seconds| seconds.to_string());
         for (field, set) in [
-            ("scaleDownDelaySeconds", canary.scale_down_delay_seconds.is_some()),
-            ("dynamicStableScale", canary.dynamic_stable_scale),
+            ("scaleDownDelaySeconds", delay),
+            ("dynamicStableScale", canary.dynamic_stable_scale.then(|| true.to_string())),
         ] {
-            if set {
-                problems.push(Problem::invalid(
-                    format!("{CANARY}.{field}"),
-                    true,
-                    format!("Canary {field} can only be used with traffic routing"),
-                ));
+            if let Some(value) = set {
+                problems.push(Problem::Invalid {
+                    path: format!("{CANARY}.{field}"),
+                    value,
+                    message: format!("Canary {field} can only be used with traffic routing"),
+                });
             }
         }
         return;
     };
     if canary.dynamic_stable_scale && canary.scale_down_delay_seconds.is_some() {
         problems.push(Problem::invalid(
-            format!("{CANARY}.scaleDownDelaySeconds"),
-            canary.scale_down_delay_seconds,
+            format!("{CANARY}.dynamicStableScale"),
+            true,
             "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds; remove one of them",
         ));
     }
     let subsets = routing.istio.as_ref().is_some_and(|istio| istio.destination_rule.is_some());
     if !subsets && canary.ping_pong.is_none() {
-        for (field, service) in
-            [("canaryService", &canary.canary_service), ("stableService", &canary.stable_service)]
-        {
-            if service.as_deref().unwrap_or_default().is_empty() {
-                problems.push(Problem::invalid(
-                    format!("{CANARY}.{field}"),
-                    service,
-                    "Canary service and Stable service must to be set to use Traffic Routing",
-                ));
-            }
+        let stable = canary.stable_service.as_deref().unwrap_or_default();
+        if stable.is_empty() || canary.canary_service.as_deref().unwrap_or_default().is_empty() {
+            problems.push(Problem::invalid(
+                format!("{CANARY}.stableService"),
+                stable,
+                "Canary service and Stable service must to be set to use Traffic Routing; name canaryService and stableService",
+            ));
         }
     }
     if routing.max_traffic_weight.is_some_and(|most| most < 1) {
@@ -338,10 +293,9 @@ fn canary_step(
     }
     if let Some(scale) = &step.set_canary_scale {
         if canary.traffic_routing.is_none() {
-            problems.push(Problem::invalid(
-                format!("{path}.setCanaryScale"),
-                scale,
-                "SetCanaryScale requires TrafficRouting to be set",
+            problems.push(Problem::missing(
+                &format!("{CANARY}.trafficRouting"),
+                "SetCanaryScale requires TrafficRouting to be set; name the router, or take the step away",
             ));
         }
         let given = [scale.weight.is_some(), scale.replicas.is_some(), scale.match_traffic_weight];

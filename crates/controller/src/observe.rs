@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::brake::Brake;
 use serin_core::extension::Extensions;
+use serin_core::orphan::Orphan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
 use serin_core::workload::{Reference, Workload};
@@ -20,7 +21,7 @@ use crate::cache::{Cache, Kept};
 use crate::caches::{Caches, kind};
 use crate::mark::Behind;
 use crate::object::{Kind, Name};
-use crate::sight::{ReadRollout, TemplateSight, template_key};
+use crate::sight::{ReadRollout, TemplateSight, orphan_word, template_key};
 use crate::talk::Heard;
 
 /// A Rollout with everything that is known around it.
@@ -78,6 +79,7 @@ pub fn scene(
         brakes: brakes(caches, &name.namespace),
         workload,
         extensions,
+        orphans: orphans(caches, &name.namespace),
     };
     Scene {
         key: kind::rollout().key(name),
@@ -217,6 +219,12 @@ fn unusable(why: String) -> RouterReport {
 
 pub(crate) fn sets(caches: &Caches, uid: &str) -> Vec<world::ReplicaSet> {
     caches.sets.by(uid).into_iter().map(|(_, kept)| kept.value.set()).collect()
+}
+
+/// ReplicaSets of a namespace that nobody controls.
+pub(crate) fn orphans(caches: &Caches, namespace: &str) -> Vec<Orphan> {
+    let found = caches.sets.by(&orphan_word(namespace));
+    found.iter().filter_map(|(_, kept)| kept.value.orphan.clone()).collect()
 }
 
 pub(crate) fn runs(caches: &Caches, uid: &str) -> Vec<world::AnalysisRun> {

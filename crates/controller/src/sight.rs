@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use serin_api::{AnalysisRun, AnalysisTemplateSpec, Experiment, Rollout, TemplateReference, label};
 use serin_core::analysis_spec::{templates_named, templates_of_experiment};
 use serin_core::brake::Brake;
+use serin_core::orphan::Orphan;
 use serin_core::seen::ObjectKey;
 use serin_core::world;
 use serin_traffic::{ApiVersions, service};
@@ -48,6 +49,10 @@ pub struct ReadRollout {
 pub struct SetSight {
     /// The Rollout or Experiment that controls it.
     pub owner: Option<Owner>,
+    /// It, when nobody controls it.
+    pub orphan: Option<Orphan>,
+    // Of orphans only.
+    namespace: String,
     set: world::ReplicaSet,
     // As text: a tree of the same template takes several times the memory, and most sets are history.
     template: Box<str>,
@@ -135,16 +140,26 @@ fn named(sight: &ReadRollout) -> Vec<String> {
     words
 }
 
-/// ReplicaSets, found by the uid of the Rollout or Experiment that controls them.
+/// ReplicaSets, found by the uid of the Rollout or Experiment that controls them, and by their namespace when nobody does.
 pub fn sets() -> Sight<SetSight> {
-    Sight::new(read_set, |sight| sight.owner.iter().map(|owner| owner.uid.clone()).collect())
+    Sight::new(read_set, |sight| {
+        let owner = sight.owner.iter().map(|owner| owner.uid.clone());
+        owner.chain(sight.orphan.iter().map(|_| orphan_word(&sight.namespace))).collect()
+    })
+}
+
+/// The index word of the orphans of a namespace.
+pub fn orphan_word(namespace: &str) -> String {
+    format!("orphans of {namespace}")
 }
 
 fn read_set(raw: Raw) -> SetSight {
     let owner = Owner::of(raw.meta());
     let mut set = world::ReplicaSet::of(&raw.json);
     let template = std::mem::take(&mut set.template).to_string();
-    SetSight { owner, set, template: template.into_boxed_str() }
+    let orphan = Orphan::of(&raw.json);
+    let namespace = raw.meta().namespace.clone().filter(|_| orphan.is_some()).unwrap_or_default();
+    SetSight { owner, orphan, namespace, set, template: template.into_boxed_str() }
 }
 
 /// Jobs of AnalysisRuns, found by the uid of their run: who they are, and how far.

@@ -78,7 +78,9 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
         let Some(run) = facts.world.analysis_runs.iter().find(|run| run.name == recorded.name) else {
             continue;
         };
-        tell_change(memory, role, &recorded, run);
+        if measured(facts, memory) {
+            tell_change(memory, role, &recorded, run);
+        }
         *role.recorded(memory) = Some(RolloutAnalysisRunStatus {
             name: run.name.clone(),
             status: run.phase,
@@ -96,7 +98,8 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             }
             AnalysisPhase::Inconclusive if !run.terminating => {
                 if memory.resumed() {
-                    memory.status.controller_pause = false;
+                    // At a pause step the same word ends the pause, which takes it.
+                    memory.status.controller_pause = at_pause_step(facts, memory);
                     *role.recorded(memory) = None;
                 } else {
                     memory.pause(INCONCLUSIVE_ANALYSIS, facts.world.now);
@@ -105,6 +108,11 @@ pub(crate) fn hear(facts: &Facts, memory: &mut Memory) {
             _ => {}
         }
     }
+}
+
+fn at_pause_step(facts: &Facts, memory: &Memory) -> bool {
+    let step = memory.step().and_then(|index| facts.steps.get(index));
+    step.is_some_and(|step| step.pause.is_some()) && !facts.rollout.spec.paused
 }
 
 /// Why the background analysis holds the rollout, when it does: its provider is unreachable, or gives no data. Nothing

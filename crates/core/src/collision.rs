@@ -15,7 +15,8 @@ pub(crate) fn free_hash(world: &World, template: &Value) -> (String, Option<i32>
     let mut hash = template::hash(template, collisions);
     for _ in &world.refusals {
         let name = format!("{}-{hash}", rollout.metadata.name.as_deref().unwrap_or_default());
-        if !world.refusals.iter().any(|refusal| refusal.name_taken && refusal.names(&name)) {
+        let ours = world.replica_sets.iter().any(|set| set.name == name);
+        if ours || !world.refusals.iter().any(|refusal| refusal.name_taken && refusal.names(&name)) {
             break;
         }
         collisions = Some(collisions.unwrap_or(0).saturating_add(1));

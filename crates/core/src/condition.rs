@@ -65,16 +65,16 @@ fn set(status: &mut RolloutStatus, now: jiff::Timestamp, type_: &str, Said(value
     });
 }
 
-/// Says that the spec cannot work, and why; tells it once per message.
-pub(crate) fn invalid(memory: &mut Memory, facts_now: jiff::Timestamp, message: &str) {
+/// Says that the spec cannot work, and why; tells it once per message, with the remedy.
+pub(crate) fn invalid(memory: &mut Memory, now: jiff::Timestamp, message: &str, told: &str) {
     let known = find(&memory.status, word::INVALID_SPEC).map(|known| known.message.clone());
     if known.as_deref() == Some(message) {
         return;
     }
     remove(&mut memory.status, word::INVALID_SPEC);
     let said = Said("True", word::INVALID_SPEC, message.to_owned());
-    set(&mut memory.status, facts_now, word::INVALID_SPEC, said);
-    memory.journal.warn(word::INVALID_SPEC, message.to_owned());
+    set(&mut memory.status, now, word::INVALID_SPEC, said);
+    memory.journal.warn(word::INVALID_SPEC, told.to_owned());
 }
 
 /// Takes the InvalidSpec condition away once the spec works.

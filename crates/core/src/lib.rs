@@ -38,6 +38,7 @@ mod gate;
 pub mod journal;
 mod managed_route;
 mod memory;
+pub mod orphan;
 mod phase;
 pub mod plan;
 pub mod pod;

@@ -121,10 +121,13 @@ impl Memory {
         if self.paused_for(reason) {
             return;
         }
+        let paused = !self.pauses().is_empty();
         let pause = PauseCondition { reason: reason.to_owned(), start_time: api_time(now) };
         self.status.pause_conditions.get_or_insert_default().push(pause);
         self.status.controller_pause = true;
-        self.journal.note("RolloutPaused", format!("Rollout is paused ({reason})"));
+        if !paused {
+            self.journal.note("RolloutPaused", format!("Rollout is paused ({reason})"));
+        }
     }
 
     pub(crate) fn clear_pauses(&mut self) {
@@ -210,7 +213,7 @@ fn begin_attempt(facts: &Facts, memory: &mut Memory, new_template: bool) {
         if !status.current_pod_hash.is_empty() && facts.blue_green.is_none() {
             memory.journal.note("SkipSteps", "Rollback to stable ReplicaSets".to_owned());
         }
-    } else if new_template && facts.within_window && facts.blue_green.is_none() {
+    } else if new_template && facts.within_window && facts.blue_green.is_none() && facts.new_pods().spec > 0 {
         let message = "Rollback to active ReplicaSets within RollbackWindow".to_owned();
         memory.journal.note("SkipSteps", message);
     }

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::journal::Event;
 use crate::memory::{self, Memory};
-use crate::problem;
+use crate::problem::{self, Problem};
 use crate::seen::ObjectKey;
 use crate::split::Split;
 use crate::strategy::{ServiceTarget, Size, blue_green, canary};
@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, phase, replica_set, restart,
-    revision, safety, scale, service, traffic, trial, weights,
+    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, orphan, phase, replica_set,
+    restart, revision, safety, scale, service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -96,6 +96,11 @@ enum Scope {
 }
 
 fn decide(facts: &Facts) -> Plan {
+    let adopted = orphan::adopt(facts);
+    if !adopted.is_empty() {
+        let waits_for = "the ReplicaSets that another Rollout of this selector has left to be taken over";
+        return Plan { writes: adopted, ..unknown(facts.world, waits_for) };
+    }
     let mut memory = memory::fold(facts);
     let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
     extension::hear(facts, &mut memory);
@@ -106,9 +111,11 @@ fn decide(facts: &Facts) -> Plan {
     let missing = problem::of_references(facts);
     let aborted = safety::overrule(facts, &mut memory);
     if !aborted && !missing.is_empty() {
-        let text = problem::sentence(facts.world, &missing);
-        condition::invalid(&mut memory, facts.world.now, &text);
-        missing.iter().for_each(|problem| gates.wait(problem, "the rollout goes on by itself"));
+        if facts.replica_sets().next().is_none() && extension::problems(facts).is_empty() {
+            return invalid(facts.world, &missing);
+        }
+        say_invalid(facts.world, &mut memory, &missing);
+        missing.iter().for_each(|problem| gates.wait(&problem.to_string(), "the rollout goes on by itself"));
         extension::await_configuration(facts, &mut memory);
         return act(facts, memory, gates, Scope::Capacity);
     }
@@ -136,15 +143,14 @@ fn hold(facts: &Facts, mut memory: Memory, mut gates: Gates) -> Plan {
 }
 
 /// A spec that cannot work does not stand in the way of an abort.
-fn abort_in_spite_of(facts: &Facts, problems: &[String]) -> Plan {
+fn abort_in_spite_of(facts: &Facts, problems: &[Problem]) -> Plan {
     let mut memory = Memory::unfolded(facts.world);
     if !safety::overrule(facts, &mut memory) || memory.fully_promoted() {
         return invalid(facts.world, problems);
     }
     let mut gates = Gates::begin(facts.world.now, memory.status.gates.take().unwrap_or_default());
-    let text = problem::sentence(facts.world, problems);
-    condition::invalid(&mut memory, facts.world.now, &text);
-    gates.hold(&format!("a change of the spec: {text}"), "the rollout goes on by itself");
+    let told = say_invalid(facts.world, &mut memory, problems);
+    gates.hold(&format!("a change of the spec: {told}"), "the rollout goes on by itself");
     act(facts, memory, gates, Scope::Traffic)
 }
 
@@ -255,6 +261,8 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
 /// Clients and the tests of the API know one order of the events of an update; within a rank they keep their own.
 fn rank(facts: &Facts, event: &Event) -> u8 {
     let preview = facts.blue_green.and_then(|strategy| strategy.preview_service.as_ref());
+    let active = facts.blue_green.and_then(|strategy| facts.selected(Some(&strategy.active_service)));
+    let resumes_late = active == Some(&facts.current_hash) || facts.status().promote_full;
     match event.reason.as_str() {
         "RolloutUpdated" => 0,
         "NewReplicaSetCreated" | "SkipSteps" => 1,
@@ -266,12 +274,18 @@ fn rank(facts: &Facts, event: &Event) -> u8 {
             }
         }
         "RolloutNotCompleted" => 2,
-        // Why a late attempt is aborted comes before what the abort does.
-        "RolloutAborted" if !event.message.starts_with("Rollout aborted") => 3,
+        "RolloutResumed" if resumes_late => 6,
+        "RolloutAborted" if says_cause(event) => 3,
+        "AnalysisRunSuccessful" if facts.blue_green.is_some() => 5,
         "ScalingReplicaSet" => 4,
         "RolloutAborted" | "RolloutPaused" | "RolloutCompleted" => 5,
         _ => 3,
     }
+}
+
+/// An abort that something other than a person caused is told before what it does.
+fn says_cause(event: &Event) -> bool {
+    !event.message.starts_with("Rollout aborted") || event.message.contains(": ")
 }
 
 /// Nothing is decided before it is known what the Rollout refers to.
@@ -283,17 +297,23 @@ fn unknown(world: &World, waits_for: &str) -> Plan {
     Plan { status, ..Plan::default() }
 }
 
+/// Says in the condition and in an event that the spec cannot work; the sentence with the remedy, for people.
+fn say_invalid(world: &World, memory: &mut Memory, problems: &[Problem]) -> String {
+    let told = problem::full_sentence(world, problems);
+    condition::invalid(memory, world.now, &problem::sentence(world, problems), &told);
+    told
+}
+
 /// A spec that cannot work is said so; the running workload stays as it is.
-fn invalid(world: &World, problems: &[String]) -> Plan {
+fn invalid(world: &World, problems: &[Problem]) -> Plan {
     let mut memory = Memory::unfolded(world);
-    let text = problem::sentence(world, problems);
-    condition::invalid(&mut memory, world.now, &text);
+    let told = say_invalid(world, &mut memory, problems);
     memory.status.observed_generation =
         world.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     memory.status.phase = Some("Degraded".to_owned());
-    memory.status.message = Some(format!("InvalidSpec: {text}"));
+    memory.status.message = Some(format!("InvalidSpec: {}", problem::sentence(world, problems)));
     let mut gates = Gates::begin(world.now, memory.status.gates.take().unwrap_or_default());
-    gates.hold(&format!("a change of the spec: {text}"), "the rollout goes on by itself");
+    gates.hold(&format!("a change of the spec: {told}"), "the rollout goes on by itself");
     memory.status.gates = Some(gates.finish());
     Plan { status: memory.status, events: memory.journal.events, ..Plan::default() }
 }

@@ -1,29 +1,74 @@
 //! Says what is wrong with a spec or with what it names, in words that name the object, the field and the remedy.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serin_api::{RolloutAnalysis, label};
+use serin_api::label;
 
-use crate::analysis_spec::analyses;
 use crate::extension;
 use crate::facts::Facts;
 use crate::seen::Seen;
 use crate::workload;
 use crate::world::{Service, World};
 
+mod analysis;
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// For the condition `InvalidSpec`, in the words that clients of Argo Rollouts know.
+    said: String,
+    /// For people: where, what stands there, and what to do.
+    told: String,
+}
+
+impl Problem {
+    /// `remedy` is told to people, and not said in the condition.
+    fn new(said: String, remedy: &str) -> Self {
+        Self { told: format!("{said}; {remedy}"), said }
+    }
+
+    /// Clients know no words for it: said as it is told.
+    fn unknown_to_clients(told: String) -> Self {
+        Self { said: told.clone(), told }
+    }
+
+    fn of_field(path: &str, value: &str, message: &str, remedy: &str) -> Self {
+        Self::new(format!("{path}: Invalid value: \"{value}\": {message}"), remedy)
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.told)
+    }
+}
+
 /// What is wrong with the spec itself, first things first.
-pub(crate) fn of_spec(world: &World) -> Vec<String> {
-    serin_api::validate(&world.rollout).iter().map(ToString::to_string).collect()
+pub(crate) fn of_spec(world: &World) -> Vec<Problem> {
+    let problems = serin_api::validate(&world.rollout);
+    problems
+        .iter()
+        .map(|problem| Problem { said: problem.condition_text(), told: problem.to_string() })
+        .collect()
 }
 
 /// The sentence of the InvalidSpec condition; it names the first problem.
-pub(crate) fn sentence(world: &World, problems: &[String]) -> String {
+pub(crate) fn sentence(world: &World, problems: &[Problem]) -> String {
+    about(world, problems.first().map(|problem| problem.said.as_str()))
+}
+
+/// As [`sentence`], with the field as it is and the remedy.
+pub(crate) fn full_sentence(world: &World, problems: &[Problem]) -> String {
+    about(world, problems.first().map(|problem| problem.told.as_str()))
+}
+
+fn about(world: &World, first: Option<&str>) -> String {
     let name = world.rollout.metadata.name.as_deref().unwrap_or_default();
-    let first = problems.first().map_or("it has no strategy that Serin knows", String::as_str);
+    let first = first.unwrap_or("it has no strategy that Serin knows");
     format!("The Rollout \"{name}\" is invalid: {first}")
 }
 
 /// What the spec names and is not there, or cannot be used.
-pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
+pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
     let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
     let blue_green = facts.blue_green;
     let ping_pong = facts.canary.ping_pong.as_ref();
@@ -40,91 +85,48 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<String> {
             problems.extend(of_service(facts, &format!("spec.strategy.{field}"), name));
         }
     }
-    for (path, analysis) in analyses(facts.rollout) {
-        problems.extend(of_templates(facts, &path, analysis));
-    }
-    for (index, step) in facts.steps.iter().enumerate() {
-        let analyses = step.experiment.iter().flat_map(|experiment| experiment.analyses.iter().flatten());
-        for (number, analysis) in analyses.enumerate() {
-            let path = format!("spec.strategy.canary.steps[{index}].experiment.analyses[{number}]");
-            let reference = (analysis.template_name.as_str(), analysis.cluster_scope);
-            problems.extend(of_template(facts, &format!("{path}.templateName"), reference));
-        }
-    }
-    problems.extend(extension::problems(facts));
+    problems.extend(analysis::problems(facts));
+    problems.extend(extension::problems(facts).into_iter().map(Problem::unknown_to_clients));
     for router in &facts.world.routers {
-        problems.extend(router.refusal.clone());
+        problems.extend(router.refusal.clone().map(Problem::unknown_to_clients));
     }
     problems
 }
 
-fn invalid(path: &str, value: &str, message: &str) -> String {
-    format!("{path}: Invalid value: \"{value}\": {message}")
+/// The object of a `workloadRef` is not there.
+pub(crate) fn no_workload(said: String) -> Problem {
+    Problem::new(said, APPEARS)
 }
 
-fn of_service(facts: &Facts, path: &str, name: &str) -> Option<String> {
+/// What helps when something is not there.
+const APPEARS: &str = "create it, the rollout goes on by itself";
+
+fn of_service(facts: &Facts, path: &str, name: &str) -> Option<Problem> {
     match facts.service(name) {
-        Some(Seen::Absent) | None => Some(invalid(
-            path,
-            name,
-            &format!(
-                "service \"{name}\" not found in namespace \"{}\"; create it, the rollout goes on by itself",
-                facts.namespace()
-            ),
-        )),
+        Some(Seen::Absent) | None => {
+            Some(Problem::of_field(path, name, &format!("service \"{name}\" not found"), APPEARS))
+        }
         Some(Seen::Fresh(service) | Seen::Stale(service)) => of_found_service(facts, path, name, service),
         Some(Seen::Failed(_)) => None,
     }
 }
 
-fn of_found_service(facts: &Facts, path: &str, name: &str, service: &Service) -> Option<String> {
+fn of_found_service(facts: &Facts, path: &str, name: &str, service: &Service) -> Option<Problem> {
     if let Some(other) = service.managed_by.as_deref().filter(|other| *other != facts.name()) {
-        return Some(invalid(
-            path,
-            name,
-            &format!(
-                "Service \"{name}\" is managed by another Rollout (\"{other}\"); give each Rollout Services of its own"
-            ),
-        ));
+        let message = format!("Service \"{name}\" is managed by another Rollout");
+        let remedy = format!("that is \"{other}\": give each Rollout Services of its own");
+        return Some(Problem::of_field(path, name, &message, &remedy));
     }
     let template = facts.rollout.spec.template.as_ref()?.value();
     let labels = template.pointer("/metadata/labels");
-    let unmatched = service.selector.iter().find(|(key, value)| {
+    let (key, _) = service.selector.iter().find(|(key, value)| {
         key.as_str() != label::POD_TEMPLATE_HASH
             && labels.and_then(|labels| labels.get(key.as_str())).and_then(serde_json::Value::as_str)
                 != Some(value.as_str())
-    });
-    unmatched.map(|(key, _)| {
-        invalid(
-            path,
-            name,
-            &format!("Service \"{name}\" has unmatch label \"{key}\" in rollout; make its selector match spec.template.metadata.labels"),
-        )
-    })
-}
-
-fn of_templates(facts: &Facts, path: &str, analysis: &RolloutAnalysis) -> Vec<String> {
-    let named = analysis.templates.iter().flatten().enumerate();
-    let problems = named.filter_map(|(index, reference)| {
-        let path = format!("{path}.templates[{index}].templateName");
-        of_template(facts, &path, (&reference.template_name, reference.cluster_scope))
-    });
-    problems.collect()
-}
-
-fn of_template(facts: &Facts, path: &str, (name, cluster_scope): (&str, bool)) -> Option<String> {
-    let mut known = facts.world.templates.iter();
-    let known = known.find(|known| known.name == name && known.cluster_scope == cluster_scope);
-    if !matches!(known.map(|known| &known.spec), None | Some(Seen::Absent)) {
-        return None;
-    }
-    let (kind, place) = if cluster_scope {
-        ("ClusterAnalysisTemplate", "in the cluster".to_owned())
-    } else {
-        ("AnalysisTemplate", format!("in namespace \"{}\"", facts.namespace()))
-    };
-    let message = format!("{kind} '{name}' not found {place}; create it, the rollout goes on by itself");
-    Some(invalid(path, name, &message))
+    })?;
+    let message = format!("Service \"{name}\" has unmatch label \"{key}\" in rollout");
+    let remedy = "make its selector match spec.template.metadata.labels";
+    Some(Problem::of_field(path, name, &message, remedy))
 }
 
 /// A selector in the form that the scale subresource serves to autoscalers.

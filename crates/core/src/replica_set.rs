@@ -29,7 +29,7 @@ const NOT_COPIED: [&str; 10] = [
     label::PODS_BEHIND,
 ];
 
-fn key(facts: &Facts, name: &str) -> ObjectKey {
+pub(crate) fn key(facts: &Facts, name: &str) -> ObjectKey {
     ObjectKey::new("apps", "v1", "ReplicaSet", facts.namespace(), name)
 }
 

@@ -133,13 +133,19 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
         gates.wait_until(&waits_for, until, "the canary is scaled down after its delay");
         return size(new, new.pods.spec, Deadline::Keep);
     }
-    let size = delayed(facts, memory, new, i64::from(delay));
+    let size = keeping_deadline(delayed(facts, memory, new, i64::from(delay)));
     let least = memory.split.as_ref().map_or(0, |split| shared(facts, split)).min(new.pods.spec);
     if size.replicas >= least {
         return size;
     }
     gates.wait("enough pods of stable to be available", "the canary is scaled down");
     Size { replicas: least, deadline: Deadline::Keep, ..size }
+}
+
+/// The deadline of an aborted revision stays on it when it has passed, for clients that show it.
+pub(crate) fn keeping_deadline(size: Size) -> Size {
+    let deadline = if size.deadline == Deadline::Remove { Deadline::Keep } else { size.deadline };
+    Size { deadline, ..size }
 }
 
 /// Holds a ReplicaSet at its size until `delay` seconds after its traffic has gone.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use serin_api::{RawTemplate, label};
 
 use crate::plan::Plan;
+use crate::problem::{Problem, no_workload};
 use crate::replica_set::pointer_escape;
 use crate::seen::{ObjectKey, Seen};
 use crate::world::World;
@@ -82,7 +83,7 @@ pub(crate) enum Resolved {
     /// The World with the template of the workload in it.
     World(Box<World>),
     /// There is no template to work with: why.
-    Missing(String),
+    Missing(Problem),
     /// It is not known yet: what is waited for.
     Unknown(String),
 }
@@ -138,19 +139,16 @@ fn last_known(world: &World) -> Option<(Value, LabelSelector)> {
 }
 
 /// What is wrong with the reference, when its object is not there.
-pub(crate) fn problem(world: &World) -> Option<String> {
+pub(crate) fn problem(world: &World) -> Option<Problem> {
     let reference = world.workload.as_ref()?;
     matches!(reference.seen, Seen::Absent).then(|| missing(reference))
 }
 
-fn missing(reference: &Reference) -> String {
+fn missing(reference: &Reference) -> Problem {
     let ObjectKey { group, kind, namespace, name, .. } = &reference.object;
     let plural = format!("{}s", kind.to_lowercase());
     let resource = if group.is_empty() { plural } else { format!("{plural}.{group}") };
-    format!(
-        "spec.workloadRef.name: Invalid value: \"{name}\": {resource} \"{name}\" not found in namespace \
-         \"{namespace}\"; create it, the rollout goes on by itself"
-    )
+    no_workload(format!("{resource} \"{namespace}/{name}\" not found"))
 }
 
 /// Adds to a plan what concerns the workload: which generation of it was looked at, and the pods that it is to give up.

@@ -9,6 +9,7 @@ use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
 
 use crate::brake::Brake;
 use crate::extension::Extensions;
+use crate::orphan::Orphan;
 use crate::pod::Pod;
 use crate::replica::Pods;
 use crate::seen::Seen;
@@ -52,6 +53,9 @@ pub struct World {
     /// What is known of extensions.
     #[serde(default)]
     pub extensions: Extensions,
+    /// ReplicaSets of the namespace with the hash label that nobody controls.
+    #[serde(default)]
+    pub orphans: Vec<Orphan>,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -248,7 +248,6 @@ fn a_rollback_within_the_window_has_no_steps_and_no_analysis() {
     ] {
         let (scene, plans) = third(window).update(version).settle();
         let status = scene.world.rollout.status.clone().unwrap();
-        assert_eq!(reasons(&plans).contains(&"SkipSteps".to_owned()), skips, "{name}");
         assert_eq!(status.phase.as_deref(), Some(if skips { "Healthy" } else { "Paused" }), "{name}");
         let current = status.current_pod_hash.clone();
         let measured = scene.world.analysis_runs.iter().any(|run| run.name.contains(&format!("-{current}-")));
@@ -275,6 +274,14 @@ fn a_rollback_within_the_window_can_be_aborted() {
         Some(2),
         "a retry skips the steps again"
     );
+}
+
+#[test]
+fn skipped_steps_are_told_while_pods_of_the_revision_are_there() {
+    for (pods, told) in [(4, true), (0, false)] {
+        let plan = third(json!({"revisions": 1})).pods("v2", pods, pods).update("v2").plan();
+        assert_eq!(reasons([&plan]).contains(&"SkipSteps".to_owned()), told, "{pods} pods");
+    }
 }
 
 /// A canary whose pods never come, one second after its deadline.

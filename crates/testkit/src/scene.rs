@@ -67,6 +67,7 @@ pub fn fresh() -> Scene {
         brakes: Vec::new(),
         workload: None,
         extensions: Default::default(),
+        orphans: Vec::new(),
     };
     Scene { world, prompt: true, number: 0 }
 }

@@ -24,6 +24,8 @@ const NAME: &str = "job-name";
 const NAMESPACE: &str = "job-namespace";
 /// Metadata of a measurement: the Job has been seen, so that it is not created again when it is gone.
 const UID: &str = "job-uid";
+/// Metadata of a failed measurement: why the Job failed. Not its message, which clients compare with that of the metric.
+const FAILURE: &str = "job-failure";
 
 /// Longest name of a Job: its pods bear it in a label.
 const LONGEST: usize = 63;
@@ -136,7 +138,9 @@ pub(super) fn look(
             measure::push(prepared, result, ended(AnalysisPhase::Successful, String::new()), attempt);
         }
         Progress::Failed(why) => {
-            measure::push(prepared, result, ended(AnalysisPhase::Failed, why.clone()), attempt);
+            let metadata = BTreeMap::from([(FAILURE.to_owned(), why.clone())]);
+            let failed = Measurement { metadata, ..ended(AnalysisPhase::Failed, String::new()) };
+            measure::push(prepared, result, failed, attempt);
         }
         Progress::Running(Some(trouble)) => {
             measure::push(prepared, result, ended(AnalysisPhase::Inconclusive, trouble.clone()), attempt);

@@ -82,18 +82,12 @@ fn a_job_is_created_as_argo_rollouts_creates_it() {
 
 #[test]
 fn the_end_of_the_job_is_the_measurement() {
-    for (progress, phase, message) in [
-        (Progress::Complete, Successful, ""),
-        (
-            Progress::Failed("BackoffLimitExceeded: too often".to_owned()),
-            Failed,
-            "BackoffLimitExceeded: too often",
-        ),
-        (
-            Progress::Running(Some("ImagePullBackOff: no such image".to_owned())),
-            Inconclusive,
-            "ImagePullBackOff: no such image",
-        ),
+    let why = "BackoffLimitExceeded: too often";
+    let trouble = "ImagePullBackOff: no such image";
+    for (progress, phase, message, failure) in [
+        (Progress::Complete, Successful, "", None),
+        (Progress::Failed(why.to_owned()), Failed, "", Some(why)),
+        (Progress::Running(Some(trouble.to_owned())), Inconclusive, trouble, None),
     ] {
         let mut stage = stage(json!({}));
         look(&mut stage);
@@ -105,6 +99,7 @@ fn the_end_of_the_job_is_the_measurement() {
         let plan = look(&mut stage);
         let measurement = &stage.result("m").measurements[0];
         assert_eq!((measurement.phase, measurement.message.as_str()), (phase, message));
+        assert_eq!(measurement.metadata.get("job-failure").map(String::as_str), failure);
         assert_eq!(measurement.value, "");
         assert!(measurement.finished_at > measurement.started_at, "{measurement:?}");
         assert_eq!(stage.status().phase, phase, "{progress:?}");

@@ -36,16 +36,16 @@ pub(super) fn names(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
 pub(super) fn step(canary: &CanaryStrategy, path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
     if let Some(route) = &step.set_header_route {
         let path = format!("{path}.setHeaderRoute");
-        let words = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix, and the Gateway API and Nginx";
-        if named(canary, (&path, &route.name), words, problems) {
+        let words = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix; the Gateway API and Nginx have it, too";
+        if named(canary, (&path, &route.name), (route, words), problems) {
             header_route(&path, route, problems);
         }
     }
     if let Some(route) = &step.set_mirror_route {
         let path = format!("{path}.setMirrorRoute");
         let words =
-            "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins, of these the Gateway API";
-        if named(canary, (&path, &route.name), words, problems) {
+            "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins; of these the Gateway API";
+        if named(canary, (&path, &route.name), (route, words), problems) {
             mirror_route(&path, route, problems);
         }
     }
@@ -54,11 +54,11 @@ pub(super) fn step(canary: &CanaryStrategy, path: &str, step: &CanaryStep, probl
 fn named(
     canary: &CanaryStrategy,
     (path, name): (&str, &str),
-    without_routing: &str,
+    (route, without_routing): (&impl serde::Serialize, &str),
     problems: &mut Vec<Problem>,
 ) -> bool {
     let Some(routing) = &canary.traffic_routing else {
-        problems.push(Problem::invalid(path, name, without_routing));
+        problems.push(Problem::invalid(path, route, without_routing));
         return false;
     };
     let Some(managed) = &routing.managed_routes else {
@@ -71,7 +71,7 @@ fn named(
     let known = managed.iter().any(|managed| managed.name == name);
     if !known {
         problems.push(Problem::invalid(
-            format!("{path}.name"),
+            path,
             name,
             "Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes; add it there",
         ));
@@ -83,7 +83,6 @@ fn header_route(path: &str, route: &SetHeaderRoute, problems: &mut Vec<Problem>)
     for (index, header) in route.matches.iter().flatten().enumerate() {
         let path = format!("{path}.match[{index}]");
         header_name(&format!("{path}.headerName"), &header.header_name, problems);
-        let path = format!("{path}.headerValue");
         match &header.header_value {
             Some(value) => string_match(&path, value, problems),
             None => string_match(&path, &StringMatch::default(), problems),
@@ -157,11 +156,11 @@ mod tests {
         for (fields, expected) in [
             (
                 "{steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
-                Some("steps[0].setHeaderRoute: Invalid value: \"staff\": SetHeaderRoute requires TrafficRouting"),
+                Some("steps[0].setHeaderRoute: Invalid value: {\"name\":\"staff\"}: SetHeaderRoute requires TrafficRouting"),
             ),
             (
                 "{steps: [{setMirrorRoute: {name: copy}}]}".to_owned(),
-                Some("steps[0].setMirrorRoute: Invalid value: \"copy\": SetMirrorRoute requires TrafficRouting"),
+                Some("steps[0].setMirrorRoute: Invalid value: {\"name\":\"copy\"}: SetMirrorRoute requires TrafficRouting"),
             ),
             (
                 "{trafficRouting: {}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
@@ -169,10 +168,10 @@ mod tests {
             ),
             (
                 "{trafficRouting: {managedRoutes: [{name: other}]}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
-                Some("setHeaderRoute.name: Invalid value: \"staff\": Steps define a route that does not exist"),
+                Some("setHeaderRoute: Invalid value: \"staff\": Steps define a route that does not exist"),
             ),
             (header("{exact: a}"), None),
-            (header("{exact: a, prefix: a}"), Some("match[0].headerValue: Invalid value: {\"exact\":\"a\",\"prefix\":\"a\"}: StringMatch match value must")),
+            (header("{exact: a, prefix: a}"), Some("match[0]: Invalid value: {\"exact\":\"a\",\"prefix\":\"a\"}: StringMatch match value must")),
             (header("{}"), Some("StringMatch value missed")),
             (header("{exact: a}").replace("x-user", "x user"), Some("match[0].headerName: Invalid value: \"x user\"")),
             (header("{exact: a}").replace("x-user", "\"\""), Some("this is no name of a header")),

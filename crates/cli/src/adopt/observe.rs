@@ -104,6 +104,7 @@ pub(crate) async fn rollout(
         brakes: Vec::new(),
         workload,
         extensions,
+        orphans: Vec::new(),
         replica_sets,
         rollout,
     };

@@ -63,6 +63,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         brakes: Vec::new(),
         workload: None,
         extensions: Extensions { configured: Some(Default::default()), told: Vec::new() },
+        orphans: Vec::new(),
     };
     check(&world, &[], Vec::new())
 }

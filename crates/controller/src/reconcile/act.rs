@@ -204,6 +204,7 @@ mod tests {
             brakes: Vec::new(),
             workload: None,
             extensions: Default::default(),
+            orphans: Vec::new(),
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

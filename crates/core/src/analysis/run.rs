@@ -24,13 +24,19 @@ pub(crate) fn runs(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Vec
             Some((analysis, suffix, step)) => {
                 ensure(facts, memory, (role, analysis, &suffix, step), gates, &mut writes);
             }
-            None if measured(facts, memory) && !role.is_kept() => *role.recorded(memory) = None,
+            None if is_over(facts, memory, role) => *role.recorded(memory) = None,
             None => {}
         }
     }
     terminate_unwanted(facts, memory, &mut writes);
     forget_history(facts, memory, &mut writes);
     writes
+}
+
+/// The status of a canary shows the runs of an attempt that goes on or was taken back, not of one that has become stable.
+fn is_over(facts: &Facts, memory: &Memory, role: Role) -> bool {
+    let of_canary = matches!(role, Role::Background | Role::Step);
+    measured(facts, memory) && !role.is_kept() || memory.fully_promoted() && of_canary
 }
 
 type Wanted<'w> = (&'w RolloutAnalysis, String, Option<usize>);

@@ -62,7 +62,7 @@ fn object(
     set_path(&mut pods, &["metadata", "labels", label::POD_TEMPLATE_HASH], json!(hash));
     let mut selector = serde_json::to_value(template.selector.as_ref()?).unwrap_or_default();
     set_path(&mut selector, &["matchLabels", label::POD_TEMPLATE_HASH], json!(hash));
-    let mut labels = serde_json::Map::from_iter([(label::POD_TEMPLATE_HASH.to_owned(), json!(hash))]);
+    let mut labels = pods.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
     let own = facts.experiment.metadata.labels.as_ref();
     if let Some(instance) = own.and_then(|labels| labels.get(label::INSTANCE_ID)) {
         labels.insert(label::INSTANCE_ID.to_owned(), json!(instance));

@@ -42,6 +42,9 @@ pub(super) fn ensure(
     if let Some(refusal) = refusal {
         return failed(&refusal.message);
     }
+    let labels = template.selector.as_ref().and_then(|selector| selector.match_labels.clone());
+    let mut selector = labels.unwrap_or_default();
+    selector.insert(label::POD_TEMPLATE_HASH.to_owned(), set.hash.clone());
     let object = json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -51,7 +54,7 @@ pub(super) fn ensure(
             "annotations": facts.annotations(&template.name),
             "ownerReferences": [facts.owner_reference()],
         },
-        "spec": {"selector": {label::POD_TEMPLATE_HASH: set.hash}, "ports": ports(&set.template)},
+        "spec": {"selector": selector, "ports": ports(&set.template)},
     });
     memory
         .writes

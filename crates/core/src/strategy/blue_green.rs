@@ -59,7 +59,8 @@ pub(crate) fn advance(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut 
     if memory.fully_promoted() {
         return;
     }
-    if fast(facts, memory) {
+    // Until the switch is seen, a pause that is over stays: clients are told of its end after that of the switch.
+    if fast(facts, memory) && (cut_over(facts, memory) || !scale::saturated(facts)) {
         memory.clear_pauses();
     }
     if cut_over(facts, memory) {
@@ -78,7 +79,7 @@ fn may_cut_over(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory
         gate_of_spec(gates);
         return false;
     }
-    if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
+    if memory.paused_for(INCONCLUSIVE_ANALYSIS) && !fast(facts, memory) {
         gate_of_inconclusive(gates);
         return false;
     }
@@ -147,7 +148,6 @@ fn pause_done(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory, 
     let since = memory.pauses().iter().find(is_ours).map_or(now, |pause| pause.start_time.0);
     let until = after(since, seconds);
     if by_itself && now >= until {
-        memory.status.pause_conditions = None;
         return true;
     }
     memory.pause(BLUE_GREEN_PAUSE, now);

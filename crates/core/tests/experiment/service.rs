@@ -20,7 +20,7 @@ fn a_service_comes_with_the_replica_set_and_goes_with_the_pods() {
         assert_eq!(services[0]["metadata"]["name"], name);
         assert_eq!(
             services[0]["spec"],
-            json!({"selector": {"rollouts-pod-template-hash": hash},
+            json!({"selector": {"app": "shop", "part": "canary", "rollouts-pod-template-hash": hash},
                 "ports": [{"name": "http", "protocol": "TCP", "port": 8080, "targetPort": 8080}]})
         );
         assert_eq!(services[0]["metadata"]["ownerReferences"][0]["kind"], "Experiment");

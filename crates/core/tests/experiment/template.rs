@@ -18,7 +18,10 @@ fn the_replica_set_of_a_template_is_as_clients_expect_it() {
     assert_eq!(set["metadata"]["name"], "compare-canary");
     assert_eq!(
         set["metadata"]["labels"],
-        json!({"rollouts-pod-template-hash": hash, "argo-rollouts.argoproj.io/controller-instance-id": "one"})
+        json!({
+            "app": "shop", "part": "canary", "rollouts-pod-template-hash": hash,
+            "argo-rollouts.argoproj.io/controller-instance-id": "one",
+        })
     );
     assert_eq!(
         set["metadata"]["annotations"],

@@ -247,7 +247,11 @@ fn an_aborted_canary_behind_a_router_keeps_its_pods_for_the_delay() {
         let last = scene.clone().wait(last_second).plan();
         assert!(scaled(&last).is_empty(), "{name}: until its last second");
         assert_eq!(last.wake, until.parse().ok(), "{name}: wakes at the end");
-        assert_eq!(scaled(&scene.wait(last_second + 1).plan()), sizes([("v2", 0)]), "{name}: then it goes");
+        let late = scene.wait(last_second + 1);
+        assert_eq!(scaled(&late.plan()), sizes([("v2", 0)]), "{name}: then it goes");
+        let gone = late.rest();
+        let kept = running(&gone, "v2").annotations.get(label::SCALE_DOWN_DEADLINE).map(String::as_str);
+        assert_eq!(kept, Some(until), "{name}: clients show that it has passed");
     }
 }
 

@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, PauseCondition};
-use serin_core::Plan;
 use serin_core::replica::Pods;
-use serin_core::world::WriteRefusal;
 use serin_testkit::scene::{CANARY_SERVICE, STABLE_SERVICE, Scene, base, fresh};
 
-use crate::{condition, phase, pods, reasons, scaled, stored, told, verdict, waits};
+use crate::{condition, phase, pods, stored, verdict, waits};
 
 fn quarter() -> Value {
     json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}])
@@ -215,135 +213,11 @@ fn counts_are_those_of_the_replica_sets() {
     assert_eq!(scene.plan().status.selector, "app=shop");
 }
 
-/// What was told on the way, each time as clients of Argo Rollouts know it.
-fn way(scene: Scene) -> (Scene, Vec<String>) {
-    let (scene, plans) = scene.settle();
-    let mut told = reasons(&plans);
-    told.dedup();
-    (scene, told)
-}
-
-#[test]
-fn events_come_in_the_order_that_clients_know() {
-    let (scene, told) = way(fresh().canary(json!({"steps": quarter()})));
-    let initial = [
-        "RolloutUpdated",
-        "NewReplicaSetCreated",
-        "RolloutNotCompleted",
-        "ScalingReplicaSet",
-        "RolloutCompleted",
-    ];
-    assert_eq!(told, initial, "initial deploy");
-    let (scene, told) = way(scene.update("v2"));
-    let update = [
-        "RolloutUpdated",
-        "NewReplicaSetCreated",
-        "RolloutNotCompleted",
-        "ScalingReplicaSet",
-        "RolloutStepCompleted",
-        "RolloutPaused",
-    ];
-    assert_eq!(told, update, "update");
-    let (aborted, told) = way(scene.clone().abort());
-    assert_eq!(told, ["ScalingReplicaSet", "RolloutAborted", "ScalingReplicaSet"], "abort");
-    let (_, told) = way(aborted.retry());
-    assert_eq!(told, ["ScalingReplicaSet", "RolloutStepCompleted", "RolloutPaused"], "retry");
-    let (_, told) = way(scene.promote());
-    let resume = [
-        "RolloutStepCompleted",
-        "ScalingReplicaSet",
-        "RolloutStepCompleted",
-        "ScalingReplicaSet",
-        "RolloutCompleted",
-    ];
-    assert_eq!(told, resume, "resume");
-}
-
-#[test]
-fn the_end_of_a_pause_is_told_unless_a_person_ended_it() {
-    let timed = base().steps(json!([{"setWeight": 25}, {"pause": {"duration": 30}}, {"setWeight": 50}]));
-    let timed = timed.update("v2").rest();
-    let resumed = Some("Rollout is resumed".to_owned());
-    for (name, scene, expected) in [
-        ("its time has passed", timed.clone().wait(31), &resumed),
-        ("a new revision ends it", timed.clone().update("v3"), &resumed),
-        ("all steps are skipped", timed.clone().promote_full(), &resumed),
-        ("a person ends it", timed.clone().promote(), &None),
-        ("an abort is told as one", timed.clone().abort(), &None),
-        ("a paused spec is not one of its pauses", base().paused(true).rest().paused(false), &None),
-    ] {
-        assert_eq!(&told(&scene.plan(), "RolloutResumed"), expected, "{name}");
-    }
-}
-
-#[test]
-fn scaling_is_told_one_after_the_other_stable_first() {
-    let scene = base().steps(json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]));
-    let scaled = |plans: Vec<Plan>| -> Vec<_> {
-        let events = plans.into_iter().flat_map(|plan| plan.events);
-        events.filter(|event| event.reason == "ScalingReplicaSet").map(|event| event.message).collect()
-    };
-    let (scene, plans) = scene.update("v2").settle();
-    let v2 = stored(&scene).current_pod_hash;
-    let stable =
-        |from: i32, to: i32| format!("Scaled down ReplicaSet shop-v1 (revision 1) from {from} to {to}");
-    let canary =
-        |from: i32, to: i32| format!("Scaled up ReplicaSet shop-{v2} (revision 2) from {from} to {to}");
-    assert_eq!(scaled(plans), [stable(4, 3), canary(0, 1)]);
-    let (scene, plans) = scene.promote().settle();
-    assert_eq!(scaled(plans), [stable(3, 2), canary(1, 2)]);
-    let (_, plans) = scene.promote_full().settle();
-    assert_eq!(scaled(plans), [stable(2, 1), canary(2, 4), stable(1, 0)], "into the room that stable left");
-}
-
-#[test]
-fn a_size_that_is_refused_does_not_hold_up_the_others() {
-    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}]);
-    let scene = base().steps(steps).update("v2").rest().promote();
-    assert_eq!(scaled(&scene.plan()).len(), 1, "one at a time");
-    let refused = scene.edit(|world| {
-        let object = "ReplicaSet default/shop-v1".to_owned();
-        let message = "denied the request: no changes today".to_owned();
-        world.refusals.push(WriteRefusal {
-            kind: "ReplicaSet".to_owned(),
-            object,
-            message,
-            name_taken: false,
-        });
-    });
-    assert_eq!(scaled(&refused.plan()).len(), 2, "the canary, too");
-}
-
 #[test]
 fn a_spec_that_is_paused_is_said_of_a_new_revision_too() {
     let scene = base().paused(true).rest().update("v2").rest();
     let said = condition(&stored(&scene), "Progressing");
     assert_eq!(said.as_deref(), Some("Unknown|RolloutPaused|Rollout is paused"));
-}
-
-#[test]
-fn events_say_what_happened() {
-    let collect = |scene: Scene| scene.settle().1;
-    let first = |plans: &[Plan], reason: &str| plans.iter().find_map(|plan| told(plan, reason));
-    let update = collect(base().canary(json!({"maxUnavailable": 0})).steps(quarter()).update("v2"));
-    let hash = stored(&paused()).current_pod_hash;
-    for (reason, message) in [
-        ("RolloutUpdated", "Rollout updated to revision 2".to_owned()),
-        ("NewReplicaSetCreated", format!("Created ReplicaSet shop-{hash} (revision 2)")),
-        ("RolloutNotCompleted", format!("Rollout not completed, started update to revision 2 ({hash})")),
-        ("ScalingReplicaSet", format!("Scaled up ReplicaSet shop-{hash} (revision 2) from 0 to 1")),
-        ("RolloutStepCompleted", "Rollout step 1/3 completed (setWeight: 25)".to_owned()),
-        ("RolloutPaused", "Rollout is paused (CanaryPauseStep)".to_owned()),
-    ] {
-        assert_eq!(first(&update, reason), Some(message), "{reason}");
-    }
-    let resume = collect(paused().promote());
-    assert_eq!(first(&resume, "RolloutStepCompleted").as_deref(), Some("Rollout step 2/3 completed (pause)"));
-    let completed = format!("Rollout completed update to revision 2 ({hash}): Completed all 3 canary steps");
-    assert_eq!(first(&resume, "RolloutCompleted"), Some(completed));
-    let full = collect(paused().promote_full());
-    let completed = format!("Rollout completed update to revision 2 ({hash}): Full promotion requested");
-    assert_eq!(first(&full, "RolloutCompleted"), Some(completed));
 }
 
 #[test]

@@ -72,8 +72,7 @@ fn a_change_of_the_workload_starts_an_update() {
 #[test]
 fn a_workload_that_is_missing_is_named_and_the_rollout_recovers_by_itself() {
     let first = refers(fresh(), Seen::Absent).plan();
-    let text = "The Rollout \"shop\" is invalid: spec.workloadRef.name: Invalid value: \"shop-old\": \
-                deployments.apps \"shop-old\" not found in namespace \"default\"; create it, the rollout goes on by itself";
+    let text = "The Rollout \"shop\" is invalid: deployments.apps \"default/shop-old\" not found";
     assert_eq!(condition(&first.status, "InvalidSpec"), Some(format!("True|InvalidSpec|{text}")));
     assert!(waits_for(&first, "deployments.apps"), "{:?}", first.status.gates);
     let running_one = follows(base(), "v1", 1).rest();

@@ -29,6 +29,7 @@ impl Cluster {
             brakes: Vec::new(),
             workload: None,
             extensions: Default::default(),
+            orphans: Vec::new(),
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());

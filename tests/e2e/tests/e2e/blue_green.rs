@@ -118,7 +118,7 @@ fn a_person_promotes_a_small_preview() {
         scene.cluster.merge_status("shop", json!({"pauseConditions": null})).await?;
         promoted(scene, "2").await?;
         ensure!(selected(scene).await? == [v2.clone(), v2.clone()]);
-        let end = ["RolloutResumed", "ScalingReplicaSet", "SwitchService", "RolloutCompleted"];
+        let end = ["ScalingReplicaSet", "SwitchService", "RolloutCompleted"];
         told(scene, &mut seen, &end).await?;
         ensure!(
             (size(scene, &v1).await?, size(scene, &v2).await?) == (2, 2),

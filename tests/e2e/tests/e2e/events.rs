@@ -74,7 +74,7 @@ fn a_canary_by_pods_tells_its_events_in_the_order_of_argo_rollouts() {
         cluster.until_phase("shop", "Paused", 60).await?;
         cluster.merge_status("shop", json!({"pauseConditions": null})).await?;
         cluster.until_phase("shop", "Healthy", 60).await?;
-        let end = ["RolloutStepCompleted", "RolloutResumed", "ScalingReplicaSet", "RolloutCompleted"];
+        let end = ["RolloutStepCompleted", "ScalingReplicaSet", "RolloutCompleted"];
         told(scene, &mut seen, &end).await
     });
 }

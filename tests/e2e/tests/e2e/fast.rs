@@ -74,7 +74,6 @@ fn a_good_version_is_promoted_by_the_number_of_pods_and_then_all_is_quiet() {
             "ScalingReplicaSet",
             "RolloutStepCompleted",
             "RolloutPaused",
-            "RolloutResumed",
             "RolloutCompleted",
         ] {
             ensure!(events.iter().any(|event| event["reason"] == reason), "no event {reason}");

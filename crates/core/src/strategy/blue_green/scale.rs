@@ -8,7 +8,7 @@ use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
-use crate::scale::{SCALE_DOWN_DELAY_SECONDS, delayed, distinct_stable, size};
+use crate::scale::{SCALE_DOWN_DELAY_SECONDS, delayed, distinct_stable, keeping_deadline, size};
 use crate::strategy::{Deadline, Size};
 use crate::time::after;
 use crate::world::ReplicaSet;
@@ -93,7 +93,7 @@ fn aborted(
         gates.wait(&waits_for, &format!("revision {} is scaled down", set.hash));
         return size(set, set.pods.spec, Deadline::Keep);
     }
-    delayed(facts, memory, set, i64::from(delay).max(ENDPOINTS_SECONDS))
+    keeping_deadline(delayed(facts, memory, set, i64::from(delay).max(ENDPOINTS_SECONDS)))
 }
 
 /// Older revisions go when no Service selects them and their delay has passed, newest revision first.

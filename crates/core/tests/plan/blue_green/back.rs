@@ -66,7 +66,7 @@ fn an_abort_waits_for_a_stable_that_is_worse() {
 fn a_failed_look_after_the_switch_goes_back_and_tells_so() {
     let scene = verdict(switched(), AnalysisPhase::Running, "").rest();
     let (scene, plans) = verdict(scene, AnalysisPhase::Failed, "").settle();
-    assert_eq!(reasons(&plans), ["AnalysisRunFailed", "SwitchService", "RolloutAborted"]);
+    assert_eq!(reasons(&plans), ["AnalysisRunFailed", "RolloutAborted", "SwitchService"]);
     let back = format!(
         "SwitchService: Switched selector for service 'shop-active' from '{}' to 'v1'",
         running(&scene, "v2").hash

@@ -129,7 +129,7 @@ fn a_pause_ends_by_its_time() {
     let wake = early.plan().wake.map(|wake| wake.as_second());
     assert_eq!(wake, Some(early.world.now.as_second() + 1), "it looks again when the pause ends");
     let (late, plans) = early.wait(1).settle();
-    assert_eq!(reasons(&plans), ["RolloutResumed", "SwitchService", "RolloutCompleted"]);
+    assert_eq!(reasons(&plans), ["SwitchService", "RolloutCompleted", "RolloutResumed"]);
     assert!(is_stable(&late, "v2"));
     assert!(!stored(&late).controller_pause);
 }

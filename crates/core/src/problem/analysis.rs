@@ -1,0 +1,120 @@
+//! Says what is wrong with the analyses of a Rollout before they run: templates that are not there, arguments without a
+//! value, metrics that never end a step.
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serin_api::{AnalysisTemplateSpec, Argument, Metric, RolloutAnalysis, TemplateReference};
+
+use super::{APPEARS, Problem};
+use crate::analysis_spec::{self, analyses};
+use crate::facts::Facts;
+use crate::seen::Seen;
+
+/// Of every analysis of the Rollout, and of its experiment steps.
+pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (path, analysis) in analyses(facts.rollout) {
+        let endless =
+            ["canary.analysis", "canary.postPromotionAnalysis"].map(|field| format!("spec.strategy.{field}"));
+        let endless = endless.contains(&path);
+        problems.extend(of_analysis(facts, &format!("{path}.templates"), analysis, endless));
+    }
+    for (index, step) in facts.steps.iter().enumerate() {
+        let analyses = step.experiment.iter().flat_map(|experiment| experiment.analyses.iter().flatten());
+        for (number, analysis) in analyses.enumerate() {
+            let path = format!("spec.strategy.canary.steps[{index}].experiment.analyses[{number}]");
+            let reference = TemplateReference {
+                template_name: analysis.template_name.clone(),
+                cluster_scope: analysis.cluster_scope,
+            };
+            problems.extend(not_found(facts, &format!("{path}.templateName"), &reference));
+        }
+    }
+    problems
+}
+
+/// `endless`: it may measure until the rollout, or the watch after it, is done.
+fn of_analysis(facts: &Facts, path: &str, analysis: &RolloutAnalysis, endless: bool) -> Vec<Problem> {
+    let named: Vec<_> = analysis.templates.iter().flatten().collect();
+    let missing: Vec<_> = named.iter().filter_map(|reference| not_found(facts, path, reference)).collect();
+    if !missing.is_empty() {
+        return missing;
+    }
+    let nested = named.iter().filter_map(|reference| spec(facts, reference));
+    let nested = nested.flat_map(|spec| spec.templates.iter().flatten());
+    let missing: Vec<_> =
+        nested.filter_map(|reference| not_found(facts, "spec.templates", reference)).collect();
+    if !missing.is_empty() {
+        return missing;
+    }
+    let indefinite = named.iter().filter(|_| !endless);
+    let mut problems: Vec<_> =
+        indefinite.filter_map(|reference| runs_for_ever(facts, path, reference)).collect();
+    problems.extend(not_put_together(facts, path, analysis));
+    problems
+}
+
+fn spec<'w>(facts: &Facts<'w>, reference: &TemplateReference) -> Option<&'w AnalysisTemplateSpec> {
+    let mut known = facts.world.templates.iter();
+    let known = known.find(|known| {
+        known.name == reference.template_name && known.cluster_scope == reference.cluster_scope
+    })?;
+    known.spec.last_known()
+}
+
+fn kind(reference: &TemplateReference) -> &'static str {
+    if reference.cluster_scope { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" }
+}
+
+fn not_found(facts: &Facts, path: &str, reference: &TemplateReference) -> Option<Problem> {
+    let name = &reference.template_name;
+    let mut known = facts.world.templates.iter();
+    let known = known.find(|known| known.name == *name && known.cluster_scope == reference.cluster_scope);
+    if !matches!(known.map(|known| &known.spec), None | Some(Seen::Absent)) {
+        return None;
+    }
+    let message = format!("{} '{name}' not found", kind(reference));
+    Some(Problem::of_field(path, name, &message, APPEARS))
+}
+
+/// A step, and what comes before or after a promotion, waits for the end of its run.
+fn runs_for_ever(facts: &Facts, path: &str, reference: &TemplateReference) -> Option<Problem> {
+    let metrics = spec(facts, reference)?.metrics.iter().flatten();
+    let endless = metrics.into_iter().find(|metric| is_endless(metric))?;
+    let count = match &endless.count {
+        Some(IntOrString::Int(count)) => count.to_string(),
+        Some(IntOrString::String(count)) => count.clone(),
+        None => "<nil>".to_owned(),
+    };
+    let name = &reference.template_name;
+    let message = format!(
+        "{} {name} has metric {} which runs indefinitely. Invalid value for count: {count}",
+        kind(reference),
+        endless.name
+    );
+    Some(Problem::of_field(path, name, &message, "give the metric a count"))
+}
+
+/// A comparison ends by itself, on its evidence.
+fn is_endless(metric: &Metric) -> bool {
+    let uncounted = matches!(&metric.count, None | Some(IntOrString::Int(0)));
+    uncounted && metric.interval.is_some() && metric.comparison.is_none()
+}
+
+/// The templates do not fit together, or an argument has no value. Values that only the run will know are taken as given.
+fn not_put_together(facts: &Facts, path: &str, analysis: &RolloutAnalysis) -> Option<Problem> {
+    let args = analysis.args.iter().flatten().map(|arg| {
+        let value = analysis_spec::argument(arg, facts.rollout, (&facts.current_hash, ""));
+        let unknown = Argument { name: arg.name.clone(), value: Some(String::new()), value_from: None };
+        value.unwrap_or(unknown)
+    });
+    let args: Vec<_> = args.collect();
+    let named: Vec<_> =
+        analysis.templates.iter().flatten().map(|named| named.template_name.as_str()).collect();
+    let put_together = analysis_spec::for_rollout(analysis, &args, |reference| {
+        spec(facts, reference).cloned().ok_or_else(|| "cannot be read".to_owned())
+    });
+    let unread = analysis.templates.iter().flatten().any(|reference| spec(facts, reference).is_none());
+    let error = put_together.err().filter(|_| !unread)?;
+    let (message, remedy) = error.split_once("; ").unwrap_or((&error, "mend the templates"));
+    Some(Problem::of_field(path, &format!("templateNames: [{}]", named.join(" ")), message, remedy))
+}
