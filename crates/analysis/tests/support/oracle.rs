@@ -43,7 +43,8 @@ pub(crate) fn run_folder(folder: &Path) -> Result<Score, String> {
     Ok(all)
 }
 
-fn run_file(name: &str, text: Result<String, String>) -> (Score, Vec<String>) {
+/// Runs one file: its counts, and what disagrees.
+pub(crate) fn run_file(name: &str, text: Result<String, String>) -> (Score, Vec<String>) {
     let one_failure = |complaint: String| (Score { passed: 0, failed: 1 }, vec![complaint]);
     let Some(judge) = vectors::judge_of(name) else {
         return one_failure(format!(
@@ -57,8 +58,8 @@ fn run_file(name: &str, text: Result<String, String>) -> (Score, Vec<String>) {
         Ok(file) => file,
         Err(error) => return one_failure(format!("{name}.json cannot be read: {error}")),
     };
-    let Some(cases) = file["cases"].as_array() else {
-        return one_failure(format!("{name}.json has no list of cases"));
+    let Some(cases) = file["cases"].as_array().filter(|cases| !cases.is_empty()) else {
+        return one_failure(format!("{name}.json has no list of cases, or an empty one"));
     };
     let tolerance = Tolerance::default().and(&file["tolerance"]);
     let mut score = Score::default();
@@ -177,9 +178,22 @@ impl Check {
     /// Calls `compare` for every key of an object of expectations.
     pub(crate) fn each(&mut self, expected: &Value, mut compare: impl FnMut(&mut Self, &str, &Value)) {
         match expected.as_object() {
-            Some(keys) => keys.iter().for_each(|(key, value)| compare(self, key, value)),
-            None => self.complain(format!("expected values are {expected}")),
+            Some(keys) if !keys.is_empty() => keys.iter().for_each(|(key, value)| compare(self, key, value)),
+            _ => self.complain(format!("expected values are {expected}")),
         }
+    }
+
+    /// Compares an object of numbers such as `{"statistic": .., "p": ..}`; null expects that the crate has none of them.
+    pub(crate) fn group(&mut self, key: &str, expected: &Value, found: &[(&str, Option<f64>)]) {
+        if expected.is_null() {
+            return found.iter().for_each(|(name, found)| {
+                self.number(&format!("{key} {name}"), expected, *found);
+            });
+        }
+        self.each(expected, |check, name, expected| match found.iter().find(|(known, _)| *known == name) {
+            Some((_, found)) => check.number(&format!("{key} {name}"), expected, *found),
+            None => check.complain(format!("nothing computes {key} {name}")),
+        });
     }
 
     /// Notes a disagreement.
