@@ -1,4 +1,5 @@
-//! Writes the CustomResourceDefinitions into the folder that is its argument, one YAML file each.
+//! Writes the CustomResourceDefinitions into the folder that is its argument, one YAML file each, and beside them the
+//! schema that Kustomize merges by.
 
 use std::path::PathBuf;
 
@@ -11,5 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let text = serde_yaml::to_string(&definition)?;
         std::fs::write(folder.join(format!("{plural}.yaml")), text)?;
     }
+    let merging = serde_json::to_string_pretty(&serin_api::kustomize::openapi())?;
+    std::fs::write(folder.join("kustomize-openapi.json"), merging + "\n")?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod canary;
 mod comparison;
 pub mod crd;
 mod experiment;
+pub mod kustomize;
 pub mod label;
 mod phase;
 pub mod provider;

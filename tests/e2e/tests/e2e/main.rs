@@ -1,6 +1,7 @@
 //! Serin on a real Kubernetes, one test per promise. `./dev e2e fast` plays those in `fast`, `./dev e2e` all of them.
 
 mod analysis;
+mod bake;
 mod blue_green;
 mod chart;
 mod clients;
