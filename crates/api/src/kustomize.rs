@@ -72,10 +72,8 @@ mod tests {
     #[test]
     fn every_reference_leads_to_a_definition_and_every_kind_to_the_containers() {
         let schema = openapi();
-        let follow = |schema: &Value| {
-            let path = schema["$ref"].as_str().unwrap_or_default().trim_start_matches('#').to_owned();
-            path
-        };
+        let follow =
+            |schema: &Value| schema["$ref"].as_str().unwrap_or_default().trim_start_matches('#').to_owned();
         for (kind, way) in [
             ("Rollout", vec!["spec", "template", "spec"]),
             ("Experiment", vec!["spec", "templates", "template", "spec"]),
