@@ -30,11 +30,14 @@ pub type Secrets = BTreeMap<(String, String), Seen<SecretText>>;
 /// What stands in shown texts instead of a secret.
 pub(crate) const HIDDEN: &str = "*****";
 
-/// `text` with every secret in it hidden, also where it stands as part of an address.
+/// `text` with every secret in it hidden, also where it stands as part of an address or of a JSON text.
 pub(crate) fn redact(text: &str, secrets: &[SecretText]) -> String {
     let mut shown = text.to_owned();
     for secret in secrets.iter().map(SecretText::expose).filter(|secret| !secret.is_empty()) {
-        shown = shown.replace(secret, HIDDEN).replace(&form::escaped(secret), HIDDEN);
+        let in_json = serde_json::Value::from(secret).to_string();
+        for form in [secret, &form::escaped(secret), in_json.trim_matches('"')] {
+            shown = shown.replace(form, HIDDEN);
+        }
     }
     shown
 }
@@ -52,5 +55,6 @@ mod tests {
             redact("for url (http://host/?query=a%20b%22c)", &odd),
             "for url (http://host/?query=*****)"
         );
+        assert_eq!(redact(r#"{"echo": "a b\"c"}"#, &odd), r#"{"echo": "*****"}"#);
     }
 }

@@ -126,6 +126,9 @@ fn explain(error: reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::SeqCst;
+
     use axum::Router;
     use axum::routing::get;
     use serin_analysis::provider::Login;
@@ -179,12 +182,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_host_that_is_down_is_not_asked_by_everybody() {
+    async fn a_host_that_is_down_is_not_asked_by_everybody_and_others_are_asked_as_before() {
         let exchange = exchange();
         for _ in 0..3 {
             exchange.send(&request("http://127.0.0.1:1/")).await.unwrap_err();
         }
         let why = exchange.send(&request("http://127.0.0.1:1/other")).await.unwrap_err();
         assert!(why.contains("spared for a moment"), "{why}");
+        let base = serve(Router::new().route("/q", get(async || "up"))).await;
+        assert_eq!(exchange.send(&request(&format!("{base}/q"))).await.unwrap().body, "up");
+    }
+
+    #[tokio::test]
+    async fn a_host_is_asked_a_few_questions_at_a_time() {
+        let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counted = (open.clone(), most.clone());
+        let hold = async move || {
+            let now = counted.0.fetch_add(1, SeqCst) + 1;
+            counted.1.fetch_max(now, SeqCst);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            counted.0.fetch_sub(1, SeqCst);
+        };
+        let base = serve(Router::new().route("/q", get(hold))).await;
+        let exchange = Arc::new(exchange());
+        let asked = Request { timeout: Duration::from_secs(60), ..request(&format!("{base}/q")) };
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..3 * PER_HOST {
+            let (exchange, asked) = (exchange.clone(), asked.clone());
+            all.spawn(async move { exchange.send(&asked).await });
+        }
+        assert!(all.join_all().await.iter().all(Result::is_ok));
+        let most = most.load(SeqCst);
+        assert!(most > 1 && most <= PER_HOST, "{most} at a time");
     }
 }

@@ -1,6 +1,7 @@
 //! Secrets reach requests, and nothing that is shown.
 
 use serde_json::json;
+use serin_analysis::provider::{Answer, Response};
 use serin_analysis::run::{due, secrets_needed};
 use serin_analysis::secret::SecretText;
 use serin_api::AnalysisPhase::Running;
@@ -45,6 +46,60 @@ fn a_secret_is_sent_and_never_shown() {
     let status = serde_json::to_string(stage.status()).unwrap();
     assert!(status.contains("no tenant *****") && status.contains("up{tenant=\\\"*****\\\"}"), "{status}");
     assert!(!status.contains("hunter2"), "{status}");
+}
+
+/// Whatever a provider answers, or whatever is said of a provider that does not answer: nothing shown holds the secret.
+#[test]
+fn no_answer_brings_a_secret_into_status_or_events() {
+    let answered = |status, body: &str| Answer::Response(Response { status, body: body.to_owned() });
+    let leaks = [
+        Answer::Unreachable("cannot connect to http://me:hunter2@prometheus".to_owned()),
+        Answer::Refused("HTTP 401: hunter2 is no token".to_owned()),
+        answered(503, "upstream of hunter2 is down"),
+        answered(400, r#"{"status":"error","errorType":"bad_data","error":"no tenant hunter2"}"#),
+        answered(200, "X-Token: hunter2"),
+        answered(
+            200,
+            r#"{"status":"success","warnings":["hunter2"],"data":{"resultType":"scalar","result":[1,"9"]}}"#,
+        ),
+    ];
+    let prometheus = json!({"prometheus": {"query": "up{t=\"{{args.token}}\"}", "address": "http://me:{{args.token}}@prom"}});
+    let web = json!({"web": {"url": "http://shop/?t={{args.token}}", "jsonPath": "{$.status}",
+        "headers": [{"key": "X-Token", "value": "{{args.token}}"}]}});
+    let query = json!({"successCondition": "result == nil"});
+    let limited = json!({"successCondition": "result == nil", "consecutiveErrorLimit": 0});
+    let requests = json!({"requests": "http_requests_total{t=\"{{args.token}}\"}"});
+    let compared = json!({"interval": "60s", "comparison": {"errorRate": requests}});
+    for (provider, fields) in [
+        (&prometheus, &query),
+        (&prometheus, &limited),
+        (&web, &query),
+        (&web, &limited),
+        (&prometheus, &compared),
+    ] {
+        for answer in &leaks {
+            let mut metric = fields.clone();
+            metric["name"] = json!("m");
+            metric["provider"] = provider.clone();
+            let mut stage = Stage::new(json!({
+                "args": [{"name": "token", "valueFrom": {"secretKeyRef": {"name": "prom", "key": "token"}}}],
+                "arms": {"canary": "new", "stable": "old"},
+                "metrics": [metric],
+            }));
+            stage.secrets.insert(key(), Seen::Fresh(SecretText::new("hunter2")));
+            let mut asked = 0;
+            for _ in 0..4 {
+                let plan = stage.pass(60).tick(|ask| {
+                    asked += 1;
+                    assert!(!format!("{ask:?}").contains("hunter2"), "{ask:?}");
+                    answer.clone()
+                });
+                let shown = format!("{} {:?}", serde_json::to_string(&plan.status).unwrap(), plan.events);
+                assert!(!shown.contains("hunter2"), "{answer:?}: {shown}");
+            }
+            assert!(asked > 0, "{fields} was never asked for");
+        }
+    }
 }
 
 #[test]
