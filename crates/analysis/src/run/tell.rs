@@ -14,7 +14,7 @@ pub(super) fn events(before: &AnalysisRunStatus, after: &AnalysisRunStatus) -> V
     }
     if after.phase.completed() && !before.phase.completed() {
         let reason = format!("AnalysisRun{}", after.phase);
-        events.push(event(after.phase, reason, format!("Analysis Completed. Result: {}", after.phase)));
+        events.push(event(after.phase, reason, completed("Analysis", after.phase, &after.message)));
     }
     events
 }
@@ -54,10 +54,20 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
     }
     let ended = after.phase.completed() && before.is_none_or(|before| !before.phase.completed());
     if ended {
-        let message = format!("Metric '{}' Completed. Result: {}", after.name, after.phase);
+        let message = completed(&format!("Metric '{}'", after.name), after.phase, &after.message);
         events.push(event(after.phase, format!("Metric{}", after.phase), message));
     }
     events
+}
+
+/// As Argo Rollouts says it, and then why, unless it went well.
+fn completed(what: &str, phase: AnalysisPhase, why: &str) -> String {
+    let result = format!("{what} Completed. Result: {phase}");
+    match phase {
+        AnalysisPhase::Successful => result,
+        _ if why.is_empty() => result,
+        _ => format!("{result}: {why}"),
+    }
 }
 
 fn edits(result: Option<&MetricResult>) -> i64 {

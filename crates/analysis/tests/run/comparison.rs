@@ -28,12 +28,12 @@ fn spec(metric: Value) -> Value {
     json!({"metrics": [base], "arms": {"canary": CANARY, "stable": STABLE}})
 }
 
-fn stage(metric: Value) -> Stage {
+pub(crate) fn stage(metric: Value) -> Stage {
     Stage::new(spec(metric))
 }
 
 /// An hour of stable at 90 requests/s and a canary at 10, which came five minutes ago.
-fn traffic(canary_bad: impl Fn(i64) -> f64) -> Counters {
+pub(crate) fn traffic(canary_bad: impl Fn(i64) -> f64) -> Counters {
     let hours = (NOON - 600, NOON + 7200);
     Counters::default()
         .pod(STABLE, "s1", hours, 45.0, |_| 0.005)

@@ -9,3 +9,4 @@ mod measures;
 mod rows;
 mod secret;
 mod stage;
+mod told;

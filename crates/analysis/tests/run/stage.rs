@@ -23,6 +23,8 @@ pub(crate) struct Stage {
     pub(crate) jobs: Vec<Job>,
     /// Reasons of all events so far.
     pub(crate) events: Vec<String>,
+    /// What those events say.
+    pub(crate) told: Vec<String>,
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -44,6 +46,7 @@ impl Stage {
             extensions: Extensions::new(),
             jobs: Vec::new(),
             events: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -83,6 +86,7 @@ impl Stage {
             serde_json::from_value(serde_json::to_value(&plan.status).unwrap()).unwrap();
         self.run.status = Some(stored);
         self.events.extend(plan.events.iter().map(|event| event.reason.clone()));
+        self.told.extend(plan.events.iter().map(|event| event.message.clone()));
     }
 
     /// Ticks at every wake-up until the run is over or `seconds` have passed.

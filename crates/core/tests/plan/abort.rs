@@ -68,6 +68,9 @@ fn failed_evidence_aborts_and_says_what_failed() {
     let step =
         json!({"steps": [{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "errors"}]}}]});
     let why = "Metric \"errors\" assessed Failed due to failed (1) > failureLimit (0)";
+    let compared = "Metric \"error-rate\" assessed Failed due to error-rate canary 3.00 % (54/1800) stable 0.51 % (82/16200) \
+                    delta +2.49pp [95% +1.5,+3.9] limit +0.5pp | window 12:02-12:03 breach 3/3 | chi2 p=5e-31 phi 2.2 \
+                    (assumed) | evidence 20 of 20 needed (mean 20 of 20) -> FAIL";
     let revision = "Rollout aborted update to revision 2";
     for (name, strategy, said, message, expected) in [
         (
@@ -97,6 +100,13 @@ fn failed_evidence_aborts_and_says_what_failed() {
             AnalysisPhase::Failed,
             why,
             format!("{revision}: Step-based analysis phase error/failed: {why}"),
+        ),
+        (
+            "a comparison: metric, values, limit and window",
+            &step,
+            AnalysisPhase::Failed,
+            compared,
+            format!("{revision}: Step-based analysis phase error/failed: {compared}"),
         ),
         (
             "step, error without a word",
