@@ -2,5 +2,7 @@
 //! windows everywhere. The judge that looks at them is the real one.
 
 pub mod dice;
-pub mod errors;
+pub mod questions;
+pub mod record;
+pub mod rollout;
 pub mod service;

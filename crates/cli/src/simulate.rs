@@ -1,15 +1,17 @@
-//! `simulate`: what the judge does with a made-up service, rollout after rollout, and how often it is wrong.
+//! `simulate`: what the judge does with a made-up or recorded service, rollout after rollout, and how often it is wrong.
 
 mod report;
+mod setting;
 #[cfg(test)]
 mod tests;
 
 pub use report::text;
+pub use setting::Setting;
 
 use serde::Serialize;
 use serin_analysis::judge::error_rate::Settings;
-use serin_analysis::simulation::errors::{End, Plan, Played};
-use serin_analysis::simulation::service::Service;
+use serin_analysis::simulation::record::Record;
+use serin_analysis::simulation::rollout::{End, Plan, Played};
 
 use crate::flags::SimulateArguments;
 
@@ -38,34 +40,6 @@ pub struct Simulation {
     pub example: Example,
 }
 
-/// The made-up service and its rollouts; rates are shares.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Setting {
-    /// Requests a second, of all revisions.
-    pub requests_per_second: f64,
-    /// Percent of the traffic that the canary gets.
-    pub weight: u32,
-    /// Share of stable's requests that fails.
-    pub errors: f64,
-    /// Share of the canary's requests that fails.
-    pub canary_errors: f64,
-    /// Length of a window in seconds.
-    pub interval: u64,
-    /// Windows until the planned end.
-    pub count: u32,
-    /// The limit, as a share.
-    pub limit: f64,
-    /// Comparisons that share alpha.
-    pub metrics: u32,
-    /// Name of the noise.
-    pub noise: &'static str,
-    /// Rollouts.
-    pub rollouts: u32,
-    /// The seed.
-    pub seed: u64,
-}
-
 /// Rollouts that ended in one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,39 +63,39 @@ pub struct Example {
 }
 
 impl Simulation {
-    /// Plays all rollouts.
+    /// Plays all rollouts, of the `record` instead of a made-up service where there is one.
     ///
     /// # Errors
-    /// More windows than can be played in a moment, with the flags.
-    pub fn of(arguments: &SimulateArguments) -> Result<Self, String> {
+    /// Flags that do not fit each other or the record; more windows than can be played in a moment.
+    pub fn of(arguments: &SimulateArguments, record: Option<Record>) -> Result<Self, String> {
         let SimulateArguments { rollouts, count, .. } = *arguments;
         if rollouts.saturating_mul(count) > WINDOWS {
             return Err(format!(
                 "--rollouts {rollouts} of --count {count} windows each are more than {WINDOWS} windows in all; give fewer of either"
             ));
         }
-        let plan = plan(arguments);
+        let setting = Setting::of(arguments, record.as_ref())?;
+        let plan = setting.plan(arguments, record);
         let played = (0..rollouts)
             .map(|index| plan.play(seed(arguments.seed, index)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|rejected| rejected.to_string())?;
-        Ok(Self::summed(arguments, &plan, &played))
+        Ok(Self::summed(setting, &plan, &played))
     }
 
-    fn summed(arguments: &SimulateArguments, plan: &Plan, played: &[Played]) -> Self {
+    fn summed(played_setting: Setting, plan: &Plan, played: &[Played]) -> Self {
         let [aborted, promoted, undecided] =
             [End::Aborted, End::Promoted, End::Undecided].map(|end| ends(played, end));
         let share = |ends: Ends| ends.rollouts as f64 / played.len().max(1) as f64;
-        let Settings { limit, kappa, alpha, .. } = plan.settings;
-        let more = plan.more_errors - ROUNDING;
+        let (harmless, beyond) = harm(plan);
         Self {
-            played: setting(arguments),
+            played: played_setting,
             aborted,
             promoted,
             undecided,
-            false_aborts: (more <= kappa * limit).then(|| share(aborted)),
-            false_promotions: (more + 2.0 * ROUNDING >= limit).then(|| share(promoted)),
-            alpha,
+            false_aborts: harmless.then(|| share(aborted)),
+            false_promotions: beyond.then(|| share(promoted)),
+            alpha: plan.settings.alpha,
             example: example(played),
         }
     }
@@ -130,42 +104,21 @@ impl Simulation {
 /// Differences of shares that were written in percent miss the limit by this much at most.
 const ROUNDING: f64 = 1e-12;
 
+/// Whether the canary is harmless in all that is compared, and whether it is at a limit or beyond in any of it.
+fn harm(plan: &Plan) -> (bool, bool) {
+    let Settings { limit, kappa, .. } = plan.settings;
+    let pairs = [
+        (plan.compared.errors(), plan.change.errors, limit),
+        (plan.compared.latency(), plan.change.slower.ln(), plan.slower.ln_1p()),
+    ];
+    let mut asked = pairs.into_iter().filter(|(asked, _, _)| *asked);
+    let beyond = asked.clone().any(|(_, more, limit)| more + ROUNDING >= limit);
+    (asked.all(|(_, more, limit)| more - ROUNDING <= kappa * limit), beyond)
+}
+
 /// Seeds of neighbours share no rollout.
 fn seed(seed: u64, index: u32) -> u64 {
     seed.wrapping_mul(1_000_003).wrapping_add(u64::from(index))
-}
-
-fn plan(arguments: &SimulateArguments) -> Plan {
-    let service = Service {
-        rps: arguments.rps,
-        rate: arguments.errors,
-        noise: arguments.noise.noise(),
-        ladder: Vec::new(),
-        window: arguments.interval.as_secs_f64(),
-    };
-    Plan {
-        service,
-        weight: f64::from(arguments.weight) / 100.0,
-        more_errors: arguments.canary_errors.map_or(0.0, |canary| canary - arguments.errors),
-        count: arguments.count,
-        settings: Settings { limit: arguments.limit, metrics: arguments.metrics, ..Settings::default() },
-    }
-}
-
-fn setting(arguments: &SimulateArguments) -> Setting {
-    Setting {
-        requests_per_second: arguments.rps,
-        weight: arguments.weight,
-        errors: arguments.errors,
-        canary_errors: arguments.canary_errors.unwrap_or(arguments.errors),
-        interval: arguments.interval.as_secs(),
-        count: arguments.count,
-        limit: arguments.limit,
-        metrics: arguments.metrics,
-        noise: arguments.noise.word(),
-        rollouts: arguments.rollouts,
-        seed: arguments.seed,
-    }
 }
 
 fn ends(played: &[Played], end: End) -> Ends {

@@ -86,6 +86,7 @@ impl Cell {
             noise: self.noise,
             ladder: ladder(self.coarse),
             window: SECONDS,
+            record: None,
         }
     }
 }

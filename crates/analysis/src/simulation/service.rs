@@ -1,6 +1,7 @@
 //! A service of ten pods that misbehaves without any change (judge 2): load, errors and latencies, window after window.
 
 use super::dice::Dice;
+use super::record::{Moment, Record};
 use crate::judge::latency::Buckets;
 use crate::judge::normal::upper_tail;
 use crate::judge::tally::Tally;
@@ -24,6 +25,9 @@ pub struct Service {
     pub ladder: Vec<f64>,
     /// Length of a window in seconds.
     pub window: f64,
+    /// Windows whose load, error rate and latencies are played instead of made-up ones. Of the noise, only that of single
+    /// pods is added: the rest is in the record.
+    pub record: Option<Record>,
 }
 
 /// How a service misbehaves without any change.
@@ -107,6 +111,24 @@ struct Own {
     slow: f64,
 }
 
+/// One window of all pods together: requests, share that fails, factor of all latencies, and what was recorded.
+struct Now<'a> {
+    requests: f64,
+    rate: f64,
+    slow: f64,
+    moment: Option<&'a Moment>,
+}
+
+impl Now<'_> {
+    /// Share of requests that take longer.
+    fn slower_than(&self, bound: f64) -> f64 {
+        match self.moment {
+            Some(moment) => moment.slower_than(bound),
+            None => upper_tail((bound / MEDIAN).ln() / SIGMA),
+        }
+    }
+}
+
 /// A fleet of [`PODS`] pods; the first one is the canary once the rollout starts.
 pub struct Fleet<'a> {
     service: &'a Service,
@@ -115,6 +137,8 @@ pub struct Fleet<'a> {
     shared: f64,
     slow: f64,
     pods: Vec<Own>,
+    /// Place in the record.
+    place: usize,
 }
 
 impl<'a> Fleet<'a> {
@@ -127,51 +151,66 @@ impl<'a> Fleet<'a> {
         let pods = levels.into_iter().zip(lasting).zip(slow);
         let pods = pods.map(|((level, lasting), slow)| Own { level, lasting, slow }).collect();
         let (load, shared, slow) = (dice.normal(), dice.normal(), dice.normal());
-        Self { service, dice, load, shared, slow, pods }
+        Self { service, dice, load, shared, slow, pods, place: 0 }
     }
 
     /// What each pod does in the next window; `change` is the first one's, which gets `weight` (0 to 1) of all requests.
     pub fn window(&mut self, change: Change, weight: f64) -> Vec<Pod> {
-        let noise = self.service.noise;
-        self.load = step(self.load, 0.8, &mut self.dice);
-        self.shared = step(self.shared, noise.shared.1, &mut self.dice);
-        self.slow = step(self.slow, 0.8, &mut self.dice);
-        let requests = self.service.rps * self.service.window * level(0.1, self.load);
-        let rate = self.service.rate * level(noise.shared.0, self.shared);
-        let slow = (noise.latency.0 * self.slow).exp();
+        let now = self.now();
         let mut pods = std::mem::take(&mut self.pods);
         let did = pods.iter_mut().enumerate().map(|(pod, own)| {
             let share = if pod == 0 { weight } else { (1.0 - weight) / (PODS as f64 - 1.0) };
             let change = if pod == 0 { change } else { UNCHANGED };
-            self.pod(own, requests * share, (rate, slow), change)
+            self.pod(own, now.requests * share, &now, change)
         });
         let did = did.collect();
         self.pods = pods;
         did
     }
 
-    fn pod(&mut self, own: &mut Own, requests: f64, (rate, slow): (f64, f64), change: Change) -> Pod {
+    /// The next window of all pods together.
+    fn now(&mut self) -> Now<'a> {
+        let service = self.service;
+        if let Some(record) = &service.record {
+            self.place = record.next(self.place, &mut self.dice);
+            if let Some(moment) = record.at(self.place) {
+                let rate = moment.rate.unwrap_or(0.0);
+                return Now { requests: moment.rps * service.window, rate, slow: 1.0, moment: Some(moment) };
+            }
+        }
+        let noise = service.noise;
+        self.load = step(self.load, 0.8, &mut self.dice);
+        self.shared = step(self.shared, noise.shared.1, &mut self.dice);
+        self.slow = step(self.slow, 0.8, &mut self.dice);
+        Now {
+            requests: service.rps * service.window * level(0.1, self.load),
+            rate: service.rate * level(noise.shared.0, self.shared),
+            slow: (noise.latency.0 * self.slow).exp(),
+            moment: None,
+        }
+    }
+
+    fn pod(&mut self, own: &mut Own, requests: f64, now: &Now<'_>, change: Change) -> Pod {
         let noise = self.service.noise;
         own.level = step(own.level, noise.pod_window.1, &mut self.dice);
         let spread = log_spread(noise.pod_window.0);
         let lasting = (own.lasting - log_spread(noise.pod).powi(2) / 2.0).exp();
         let burst =
             if self.dice.uniform() < noise.burst.0 { noise.burst.1 * self.dice.uniform() } else { 0.0 };
-        let p = (rate * level(spread, own.level) * lasting + burst + change.errors).clamp(0.0, 1.0);
+        let p = (now.rate * level(spread, own.level) * lasting + burst + change.errors).clamp(0.0, 1.0);
         let trials = self.dice.poisson(requests);
         let failed =
             if trials * p > MANY { self.dice.many(trials, p) } else { self.dice.binomial(trials, p) };
         let errors = Tally::new(failed, trials);
-        let pace = slow * (own.slow + noise.latency.1 * self.dice.normal()).exp();
-        let buckets = self.buckets(trials, pace * change.slower, change.stuck);
+        let pace = now.slow * (own.slow + noise.latency.1 * self.dice.normal()).exp();
+        let buckets = self.buckets(trials, now, pace * change.slower, change.stuck);
         Pod { errors, buckets }
     }
 
     /// Counts per bucket: for each bucket what is left is divided by a binomial draw.
-    fn buckets(&mut self, trials: f64, pace: f64, stuck: f64) -> Vec<f64> {
+    fn buckets(&mut self, trials: f64, now: &Now<'_>, pace: f64, stuck: f64) -> Vec<f64> {
         let above = |bound: f64| {
-            (1.0 - stuck) * upper_tail((bound / (MEDIAN * pace)).ln() / SIGMA)
-                + stuck * upper_tail((bound / (8.0 * MEDIAN * pace)).ln() / SIGMA)
+            (1.0 - stuck) * now.slower_than(bound / pace) + stuck * now.slower_than(bound / (8.0 * pace))
         };
         let (mut left, mut share) = (trials, 1.0);
         let ladder = &self.service.ladder;

@@ -6,6 +6,7 @@ mod job;
 mod law;
 mod life;
 mod measures;
+mod recorded;
 mod rows;
 mod secret;
 mod stage;

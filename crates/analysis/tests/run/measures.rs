@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use serin_analysis::comparison::{Window, replay};
 use serin_analysis::provider::Answer;
 use serin_analysis::run::Ask;
+use serin_analysis::simulation::record::Record;
 use serin_api::AnalysisPhase::{Failed, Inconclusive, Running, Successful};
 
 use crate::stage::{Question, Stage, parameter, success};
@@ -273,6 +274,8 @@ fn verdicts_on_latency_are_recomputed_bit_for_bit_and_stay_small() {
         let again: Vec<&str> = replayed.looks.iter().map(|look| look.reasons.as_str()).collect();
         assert_eq!(again, stored);
         assert!(matches!(replayed.looks[0].window, Window::Latency(_)));
+        let record = Record::of_run(&stage.run).unwrap();
+        assert_eq!((record.has_errors(), record.has_latencies(), record.usual().0), (false, true, 100.0));
     }
     let evidence = serde_json::to_string(stage.result("latency").evidence.as_ref().unwrap()).unwrap();
     assert!(evidence.len() <= 4096, "{} bytes: {evidence}", evidence.len());

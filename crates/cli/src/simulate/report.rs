@@ -1,26 +1,13 @@
 //! Says the simulation to people.
 
-use super::{Ends, Simulation};
+use super::{Ends, Setting, Simulation};
 use crate::moment::span;
 use crate::paint::{Paint, Tone, bar, columns};
 
 /// The simulation for people.
 pub fn text(simulation: &Simulation, paint: Paint) -> String {
     let Simulation { played, aborted, promoted, undecided, example, .. } = simulation;
-    let mut text = format!(
-        "{} rollouts, seed {}: {} requests a second, {} % of them to the canary, {} errors, canary {}, noise {}\n\
-         {} windows of {}, limit +{}pp\n",
-        played.rollouts,
-        played.seed,
-        played.requests_per_second,
-        played.weight,
-        percent(played.errors),
-        percent(played.canary_errors),
-        played.noise,
-        played.count,
-        span(i64::try_from(played.interval).unwrap_or(i64::MAX)),
-        round(played.limit * 100.0),
-    );
+    let mut text = heading(played);
     let row = |word: &str, tone: Tone, ends: &Ends| {
         let share = ends.rollouts as f64 / f64::from(played.rollouts.max(1));
         let windows = ends.median_windows.map(|windows| format!("after {windows} windows (median)"));
@@ -43,9 +30,44 @@ pub fn text(simulation: &Simulation, paint: Paint) -> String {
     text.push_str(&meaning(simulation));
     text.push_str(&format!(
         "The last look of rollout {}, after {} windows:\n  {}\n",
-        example.rollout, example.windows, example.reason
+        example.rollout,
+        example.windows,
+        example.reason.replace('\n', "\n  ")
     ));
     text
+}
+
+/// What was played.
+fn heading(played: &Setting) -> String {
+    let (errors, latency) = (played.compared != "latency", played.compared != "errors");
+    let mut service = vec![
+        format!("{} requests a second", round(played.requests_per_second)),
+        format!("{} % of them to the canary", played.weight),
+    ];
+    let mut limits = Vec::new();
+    if errors {
+        service.push(format!("{} errors", percent(played.errors)));
+        service.push(format!("canary {}", percent(played.canary_errors)));
+        limits.push(format!("limit +{}pp", round(played.limit * 100.0)));
+    }
+    if latency {
+        service.push(format!("latencies of the canary x{}", round(played.slower)));
+        limits.push(format!("latency limit +{}", percent(played.latency_limit)));
+    }
+    let noise = match played.recorded {
+        Some(windows) => format!("played from {windows} recorded windows, noise of pods {}", played.noise),
+        None => format!("noise {}", played.noise),
+    };
+    service.push(noise);
+    let interval = span(i64::try_from(played.interval).unwrap_or(i64::MAX));
+    format!(
+        "{} rollouts, seed {}: {}\n{} windows of {interval}, {}\n",
+        played.rollouts,
+        played.seed,
+        service.join(", "),
+        played.count,
+        limits.join(", "),
+    )
 }
 
 /// Which of the ends were wrong.

@@ -50,7 +50,8 @@ pub(crate) async fn run(
     if replayed.iter().all(|one| one.same) { Ok(()) } else { Err(Failure::with_code(BAD, "")) }
 }
 
-fn of_file(file: &Path) -> Result<AnalysisRun, Failure> {
+/// The AnalysisRun in a file.
+pub(super) fn of_file(file: &Path) -> Result<AnalysisRun, Failure> {
     let wrong =
         |why: String| Failure::new(format!("cannot read an AnalysisRun from {}: {why}", file.display()));
     let text = crate::verb::lint::read(file)?;

@@ -1,10 +1,9 @@
-//! Plays rollouts of which the error rate is judged, as a comparison of a run would judge it.
+//! Plays rollouts of which errors, latencies or both are judged, as the comparisons of a run would judge them.
 
-use super::service::{Change, Fleet, Pod, Service, UNCHANGED, errors};
+use super::questions::{Compared, Judge, Known};
+use super::service::{Change, Fleet, PODS, Pod, Service, UNCHANGED};
 use crate::comparison::LEAST;
-use crate::judge::dispersion::measure;
-use crate::judge::error_rate::{Arm, Rejected, Settings, State, Verdict, Window, look};
-use crate::judge::tally::Tally;
+use crate::judge::error_rate::{Rejected, Settings};
 
 /// Windows of history that noise is measured in before a rollout.
 pub const HISTORY: usize = 40;
@@ -16,12 +15,16 @@ pub struct Plan {
     pub service: Service,
     /// Share of the traffic that the canary gets, above 0 and below 1.
     pub weight: f64,
-    /// Error rate of the canary more than that of stable; below 0: it fails less.
-    pub more_errors: f64,
+    /// What the canary does that stable does not.
+    pub change: Change,
+    /// What is compared.
+    pub compared: Compared,
     /// Windows until the planned end, at least 1.
     pub count: u32,
     /// What counts as worse; noise and history are measured on the service itself.
     pub settings: Settings,
+    /// How much slower the canary may be: 0.15 = 15 %.
+    pub slower: f64,
 }
 
 /// How a rollout ended.
@@ -42,7 +45,7 @@ pub struct Played {
     pub end: End,
     /// Windows judged.
     pub windows: u32,
-    /// The line of reasons of the last look.
+    /// The lines of reasons of the last look, the strongest evidence first.
     pub reason: String,
 }
 
@@ -53,21 +56,20 @@ impl Plan {
     /// [`Rejected`] for settings out of their range.
     pub fn play(&self, seed: u64) -> Result<Played, Rejected> {
         let mut fleet = Fleet::new(&self.service, seed);
-        let even = 1.0 / super::service::PODS as f64;
+        let even = 1.0 / PODS as f64;
         let history: Vec<Vec<Pod>> = (0..HISTORY).map(|_| fleet.window(UNCHANGED, even)).collect();
-        let settings = known(&history, self.settings);
-        let change = Change { errors: self.more_errors, ..UNCHANGED };
-        let (mut state, mut served) = (State::default(), 0.0);
+        let limits = (self.settings, self.slower);
+        let known = Known::of(&history, &self.service.ladder, limits, self.compared);
+        let (mut judge, mut served) = (Judge::default(), 0.0);
         let mut played = Played { end: End::Undecided, windows: 0, reason: String::new() };
         for index in 0..self.count {
-            let pods = fleet.window(change, self.weight);
+            let pods = fleet.window(self.change, self.weight);
             let Some((canary, stable)) = pods.split_at_checked(1) else { break };
-            let window = window(f64::from(index), self.service.window, (canary, stable));
-            let look = look(&settings, &mut state, &window)?;
-            served += window.canary.requests;
-            let (end, windows) = (end(look.verdict, served), index + 1);
-            played = Played { end, windows, reason: look.reason };
-            if end == End::Aborted {
+            let said = judge.look(&known, (f64::from(index), self.service.window), (canary, stable))?;
+            served += canary.iter().map(|pod| pod.errors.trials).sum::<f64>();
+            let end = end((said.failed, said.passed), served);
+            if end == End::Aborted || index + 1 == self.count {
+                played = Played { end, windows: index + 1, reason: judge.reasons(&known, &said) };
                 break;
             }
         }
@@ -75,47 +77,31 @@ impl Plan {
     }
 }
 
-fn end(verdict: Verdict, served: f64) -> End {
-    match verdict {
-        Verdict::Fail => End::Aborted,
-        Verdict::Pass if served >= f64::from(LEAST) => End::Promoted,
-        Verdict::Pass | Verdict::Undecided => End::Undecided,
+fn end((failed, passed): (bool, bool), served: f64) -> End {
+    match passed && served >= f64::from(LEAST) {
+        _ if failed => End::Aborted,
+        true => End::Promoted,
+        false => End::Undecided,
     }
-}
-
-/// The settings with what is measured on stable pods before the rollout: `history` holds windows of pods.
-pub fn known(history: &[Vec<Pod>], settings: Settings) -> Settings {
-    let rates: Vec<Vec<Tally>> =
-        history.iter().map(|pods| pods.iter().map(|pod| pod.errors).collect()).collect();
-    let noise = measure(&rates);
-    let mut total = Tally::default();
-    history.iter().for_each(|pods| total += errors(pods));
-    Settings {
-        rho: noise.map(|noise| noise.rho),
-        tau: noise.map_or(0.0, |noise| noise.tau),
-        history: Some(Arm { requests: total.trials, errors: total.events, pods: 0 }),
-        ..settings
-    }
-}
-
-/// The window number `index` of so many seconds, of the pods of canary and of stable.
-pub fn window(index: f64, seconds: f64, (canary, stable): (&[Pod], &[Pod])) -> Window {
-    let arm = |pods: &[Pod]| {
-        let all = errors(pods);
-        Arm { requests: all.trials, errors: all.events, pods: u32::try_from(pods.len()).unwrap_or(u32::MAX) }
-    };
-    let (start, end) = ((index * seconds) as i64, ((index + 1.0) * seconds) as i64);
-    Window { start, end, canary: arm(canary), stable: arm(stable) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::service::MODERATE;
+    use crate::simulation::service::{MODERATE, ladder};
 
     fn plan(more_errors: f64) -> Plan {
-        let service = Service { rps: 100.0, rate: 0.005, noise: MODERATE, ladder: Vec::new(), window: 60.0 };
-        Plan { service, weight: 0.1, more_errors, count: 20, settings: Settings::default() }
+        let service = Service {
+            rps: 100.0,
+            rate: 0.005,
+            noise: MODERATE,
+            ladder: ladder(false),
+            window: 60.0,
+            record: None,
+        };
+        let change = Change { errors: more_errors, ..UNCHANGED };
+        let settings = Settings::default();
+        Plan { service, weight: 0.1, change, compared: Compared::Errors, count: 20, settings, slower: 0.15 }
     }
 
     fn ends(plan: &Plan, end: End) -> usize {
@@ -141,11 +127,27 @@ mod tests {
     }
 
     #[test]
+    fn latencies_are_judged_as_well() {
+        let settings = Settings { metrics: 4, ..Settings::default() };
+        let both = Plan { compared: Compared::Both, settings, ..plan(0.0) };
+        assert!(ends(&both, End::Aborted) <= 2, "5 % of 40");
+        let slow = Change { slower: 1.5, ..UNCHANGED };
+        for compared in [Compared::Latency, Compared::Both] {
+            let slow = Plan { change: slow, compared, ..both.clone() };
+            assert!(ends(&slow, End::Aborted) >= 38, "{compared:?}");
+        }
+        let unseen = Plan { change: slow, compared: Compared::Errors, ..both.clone() };
+        assert!(ends(&unseen, End::Aborted) <= 2, "nobody asked for latencies");
+        let lines = both.play(1).unwrap().reason;
+        assert_eq!(lines.lines().count(), 4, "{lines}");
+    }
+
+    #[test]
     fn few_requests_promote_nobody() {
         let quiet = Plan { count: 2, ..plan(0.0) };
         let idle = Service { rps: 0.1, ..quiet.service.clone() };
         assert_eq!(ends(&Plan { service: idle, ..quiet }, End::Undecided), 40);
-        assert_eq!((end(Verdict::Pass, 99.0), end(Verdict::Pass, 100.0)), (End::Undecided, End::Promoted));
+        assert_eq!((end((false, true), 99.0), end((false, true), 100.0)), (End::Undecided, End::Promoted));
     }
 
     #[test]

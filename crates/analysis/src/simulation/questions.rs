@@ -1,0 +1,231 @@
+//! The four questions that are asked of a simulated service: error rate, shift of the latencies, p95 and p99.
+
+use super::service::{Pod, buckets, errors};
+use crate::judge::combine::join;
+use crate::judge::dispersion::{Dispersion, measure, measure_means};
+use crate::judge::error_rate::{self, Arm, Look, Rejected, Settings, Verdict};
+use crate::judge::histogram::Histogram;
+use crate::judge::latency::{self, Baseline, ShiftOf, Tail};
+use crate::judge::placement::placement_cells;
+use crate::judge::process::log_add;
+use crate::judge::tail::bound;
+use crate::judge::tally::Tally;
+use crate::judge::{location, proportion};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// The error rate: one question.
+    Errors,
+    /// Latencies: their shift, p95 and p99.
+    Latency,
+    /// All four questions.
+    Both,
+}
+
+impl Compared {
+    /// The error rate is asked for.
+    pub fn errors(self) -> bool {
+        self != Self::Latency
+    }
+
+    /// Latencies are asked for.
+    pub fn latency(self) -> bool {
+        self != Self::Errors
+    }
+
+    /// Questions that are asked.
+    pub fn questions(self) -> u32 {
+        match self {
+            Self::Errors => 1,
+            Self::Latency => 3,
+            Self::Both => 4,
+        }
+    }
+}
+
+const QUANTILES: [f64; 2] = [0.95, 0.99];
+
+/// What the judge knows before the rollout, measured on stable pods alone.
+pub struct Known {
+    errors: Option<Settings>,
+    times: Option<Times>,
+    alpha: f64,
+    metrics: u32,
+}
+
+struct Times {
+    ladder: Vec<f64>,
+    history: Histogram,
+    shift: Settings,
+    tails: [(Settings, f64); 2],
+}
+
+impl Known {
+    /// From windows of pods before the rollout; `settings` for errors, with `slower` as the limit of latencies (0.15 = 15 %).
+    /// Latencies are not asked for when the history has none on the `ladder`.
+    pub fn of(
+        history: &[Vec<Pod>],
+        ladder: &[f64],
+        (settings, slower): (Settings, f64),
+        compared: Compared,
+    ) -> Self {
+        let Settings { alpha, metrics, .. } = settings;
+        let times = Settings { limit: slower, history: None, ..settings };
+        Self {
+            errors: compared.errors().then(|| known(history, settings)),
+            times: compared.latency().then(|| Times::of(history, ladder, times)).flatten(),
+            alpha,
+            metrics,
+        }
+    }
+
+    /// Latencies of all pods before the rollout.
+    pub fn latencies(&self) -> Option<&Histogram> {
+        self.times.as_ref().map(|times| &times.history)
+    }
+
+    /// Correlation of the requests of one pod in one window, measured on errors.
+    pub fn rho(&self) -> Option<f64> {
+        self.errors.and_then(|errors| errors.rho)
+    }
+}
+
+impl Times {
+    fn of(history: &[Vec<Pod>], ladder: &[f64], settings: Settings) -> Option<Self> {
+        let mut counts = vec![0.0; ladder.len()];
+        for pod in history.iter().flatten() {
+            counts.iter_mut().zip(&pod.buckets).for_each(|(all, count)| *all += count);
+        }
+        let all = Histogram::new(ladder.to_vec(), counts)?;
+        let rows = |pods: &Vec<Pod>| pods.iter().map(|pod| pod.buckets.clone()).collect::<Vec<_>>();
+        let ranks: Vec<_> = history.iter().filter_map(|pods| placement_cells(&rows(pods))).collect();
+        let tails = |at: f64| -> Vec<Vec<Tally>> {
+            let pod = |pod: &Pod| {
+                let slow = ladder.iter().zip(&pod.buckets).filter(|(bound, _)| **bound > at);
+                Tally::new(slow.map(|(_, count)| count).sum(), pod.buckets.iter().sum())
+            };
+            history.iter().map(|pods| pods.iter().map(pod).collect()).collect()
+        };
+        let tails = QUANTILES.map(|q| match bound(&all, q) {
+            Some(at) => (with(settings, measure(&tails(at))), at),
+            // Without a bound near the quantile nothing is ever counted, as in a cluster.
+            None => (settings, f64::NAN),
+        });
+        let shift = with(settings, measure_means(&ranks));
+        Some(Self { ladder: ladder.to_vec(), history: all, shift, tails })
+    }
+
+    fn tail(&self, place: usize) -> Option<(Settings, Tail<'_>)> {
+        let (settings, bound) = *self.tails.get(place)?;
+        let quantile = *QUANTILES.get(place)?;
+        Some((settings, Tail { quantile, bound, baseline: self.baseline() }))
+    }
+
+    fn baseline(&self) -> Baseline<'_> {
+        Baseline { history: &self.history, unit: "s" }
+    }
+}
+
+fn with(settings: Settings, noise: Option<Dispersion>) -> Settings {
+    Settings { rho: noise.map(|noise| noise.rho), tau: noise.map_or(0.0, |noise| noise.tau), ..settings }
+}
+
+/// The settings with what is measured on the errors of stable pods before the rollout: `history` holds windows of pods.
+fn known(history: &[Vec<Pod>], settings: Settings) -> Settings {
+    let rates: Vec<Vec<Tally>> =
+        history.iter().map(|pods| pods.iter().map(|pod| pod.errors).collect()).collect();
+    let mut total = Tally::default();
+    history.iter().for_each(|pods| total += errors(pods));
+    let history = Some(Arm { requests: total.trials, errors: total.events, pods: 0 });
+    Settings { history, ..with(settings, measure(&rates)) }
+}
+
+/// The states of the questions.
+#[derive(Default)]
+pub struct Judge {
+    errors: error_rate::State,
+    shift: location::State,
+    tails: [proportion::State; 2],
+}
+
+/// What the questions say of one window.
+pub struct Said {
+    /// The rollout is to be aborted, by one question or by all together.
+    pub failed: bool,
+    /// Every question is answered: not worse by its limit.
+    pub passed: bool,
+    looks: Vec<Look>,
+    window: (error_rate::Window, latency::Window),
+}
+
+impl Judge {
+    /// Takes window number `index` of so many seconds.
+    ///
+    /// # Errors
+    /// [`Rejected`] for settings out of their range.
+    pub fn look(
+        &mut self,
+        known: &Known,
+        (index, seconds): (f64, f64),
+        (canary, stable): (&[Pod], &[Pod]),
+    ) -> Result<Said, Rejected> {
+        let window = window(index, seconds, (canary, stable));
+        let times = latency::Window {
+            start: window.start,
+            end: window.end,
+            bounds: known.times.as_ref().map(|times| times.ladder.clone()).unwrap_or_default(),
+            canary: buckets(canary),
+            stable: buckets(stable),
+        };
+        let mut looks = Vec::new();
+        if let Some(settings) = &known.errors {
+            looks.push(error_rate::look(settings, &mut self.errors, &window)?);
+        }
+        if let Some(known) = &known.times {
+            let shift = ShiftOf { baseline: Some(known.baseline()) };
+            looks.push(shift.look(&known.shift, &mut self.shift, &times)?);
+            for (place, state) in self.tails.iter_mut().enumerate() {
+                let Some((settings, tail)) = known.tail(place) else { continue };
+                looks.push(tail.look(&settings, state, &times)?);
+            }
+        }
+        let standings: Vec<_> = looks.iter().map(Look::standing).collect();
+        let failed = looks.iter().any(|look| look.verdict == Verdict::Fail)
+            || looks.len() > 1 && join(&standings, known.alpha).fail;
+        let passed = !looks.is_empty() && looks.iter().all(|look| look.verdict == Verdict::Pass);
+        Ok(Said { failed, passed, looks, window: (window, times) })
+    }
+
+    /// The lines of reasons of the newest look, the strongest evidence first.
+    pub fn reasons(&self, known: &Known, said: &Said) -> String {
+        let (window, times) = &said.window;
+        let log_sum = said.looks.iter().map(|look| look.log_e).fold(f64::NEG_INFINITY, log_add);
+        let log_mean = log_sum - f64::from(known.metrics).ln();
+        let mut looks = said.looks.iter();
+        let mut lines = Vec::new();
+        if let (Some(settings), Some(look)) = (&known.errors, known.errors.and_then(|_| looks.next())) {
+            lines.push((look.log_e, error_rate::line("error-rate", settings, window, look, log_mean)));
+        }
+        if let (Some(known), Some(look)) = (&known.times, looks.next()) {
+            let shift = ShiftOf { baseline: Some(known.baseline()) };
+            let line = shift.line("latency", &known.shift, (times, &self.shift), look, log_mean);
+            lines.push((look.log_e, line));
+            for (place, (state, look)) in self.tails.iter().zip(looks).enumerate() {
+                let Some((settings, tail)) = known.tail(place) else { continue };
+                lines.push((look.log_e, tail.line("latency", &settings, (times, state), look, log_mean)));
+            }
+        }
+        lines.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn window(index: f64, seconds: f64, (canary, stable): (&[Pod], &[Pod])) -> error_rate::Window {
+    let arm = |pods: &[Pod]| {
+        let all = errors(pods);
+        Arm { requests: all.trials, errors: all.events, pods: u32::try_from(pods.len()).unwrap_or(u32::MAX) }
+    };
+    let (start, end) = ((index * seconds) as i64, ((index + 1.0) * seconds) as i64);
+    error_rate::Window { start, end, canary: arm(canary), stable: arm(stable) }
+}
