@@ -57,13 +57,13 @@ bench WHAT:
     @[[ "$1" == judge ]] || { echo "error: bench '$1': only 'judge' can be measured" >&2; exit 1; }
     cargo run --quiet --locked --release -p serin-analysis --example judge_bench
 
-# Write crds/ from crates/api
+# Write crds/ and the chart's schema for Kustomize from crates/api
 gen:
-    cargo run --quiet --locked -p serin-api --example crdgen -- crds
+    cargo run --quiet --locked -p serin-api --example crdgen -- crds charts/serin/files/kustomize/rollouts.json
 
-# Fail if crds/ is not what crates/api says
+# Fail if what `gen` writes is not what crates/api says
 gen-check: gen
-    @test -z "$(git status --porcelain -- crds)" || { git status --short -- crds; git --no-pager diff -- crds | head -n 60; echo "error: crds/ differs from crates/api; run './dev gen' and commit crds/" >&2; exit 1; }
+    @test -z "$(git status --porcelain -- crds charts)" || { git status --short -- crds charts; git --no-pager diff -- crds charts | head -n 60; echo "error: crds/ or the chart differs from crates/api; run './dev gen' and commit what it wrote" >&2; exit 1; }
 
 # The test cluster of this checkout: cluster up | down | status | kubectl … (cluster help says more)
 [no-exit-message]
