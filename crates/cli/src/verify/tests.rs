@@ -167,3 +167,57 @@ async fn a_burst_sends_exactly_so_many_requests_and_reports_every_end() {
     let (answers, _) = send(&client, &Burst { duration: Duration::ZERO, ..burst(&url) }).await;
     assert_eq!(answers, [], "no request begins when the time is over");
 }
+
+/// A server that takes so long for an answer, and counts the most requests that waited at a time.
+async fn slow_server(pause: Duration) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (waiting, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = most.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (waiting, seen) = (waiting.clone(), seen.clone());
+            tokio::spawn(async move {
+                let _ = socket.read(&mut [0; 4096]).await;
+                seen.fetch_max(waiting.fetch_add(1, SeqCst) + 1, SeqCst);
+                tokio::time::sleep(pause).await;
+                waiting.fetch_sub(1, SeqCst);
+                let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                let _ = socket.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (format!("http://{address}/"), most)
+}
+
+#[tokio::test]
+async fn a_burst_keeps_to_its_concurrency() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = crate::http::client(true).unwrap();
+    let (url, most) = slow_server(Duration::from_millis(20)).await;
+    let (answers, _) = send(&client, &Burst { requests: 20, concurrency: 4, ..burst(&url) }).await;
+    assert_eq!(answers.len(), 20);
+    assert!(answers.iter().all(|answer| answer.outcome == Outcome::Status(200)), "{answers:?}");
+    let most = most.load(std::sync::atomic::Ordering::SeqCst);
+    assert!((1..=4).contains(&most), "{most} at a time");
+}
+
+#[tokio::test]
+async fn who_is_late_is_given_up_and_no_request_begins_when_the_time_is_over() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = crate::http::client(true).unwrap();
+    let (url, _) = slow_server(Duration::from_secs(3600)).await;
+    let short = Burst {
+        requests: 1000,
+        concurrency: 3,
+        duration: Duration::from_millis(50),
+        timeout: Duration::from_millis(100),
+        ..burst(&url)
+    };
+    let (answers, _) = send(&client, &short).await;
+    assert!((1..=3).contains(&answers.len()), "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.outcome == Outcome::Late), "{answers:?}");
+}
