@@ -44,3 +44,24 @@ fn a_run_without_windows_of_errors_or_latencies_is_no_record() {
     let why = Record::of_run(&stage(&errors()).run).unwrap_err();
     assert!(why.contains("no windows of an error rate or latency comparison"), "{why}");
 }
+
+#[test]
+fn milliseconds_become_seconds_and_idle_windows_are_left_out() {
+    for (preset, bound) in [("linkerd", 0.25), ("http", 250.0)] {
+        let window = |stable: [u32; 2]| {
+            let counts = json!({"counts": stable.map(f64::from), "pods": 1});
+            let canary = json!({"counts": [5.0, 1.0], "pods": 1});
+            json!({"start": 0, "end": 10, "bounds": [250.0, "+Inf"], "canary": canary, "stable": counts})
+        };
+        let measurements: Vec<Value> = [window([10, 4]), window([0, 0]), window([11, 3])]
+            .iter()
+            .map(|window| json!({"phase": "Successful", "metadata": {"window": window.to_string()}}))
+            .collect();
+        let mut run = stage(&json!({"preset": preset, "latency": {}})).run;
+        let results = json!([{"name": "rate", "phase": "Running", "measurements": measurements}]);
+        run.status = serde_json::from_value(json!({"phase": "Running", "metricResults": results})).unwrap();
+        let record = Record::of_run(&run).unwrap();
+        assert_eq!((record.windows(), record.usual().0), (2, 2.0), "{preset}");
+        assert_eq!(record.ladder(), [bound, f64::INFINITY], "{preset}");
+    }
+}

@@ -22,7 +22,10 @@ impl Record {
                 Some(Asking::Shift | Asking::Tail(_)) if times.is_empty() => &mut times,
                 _ => continue,
             };
-            into.extend(result.measurements.iter().filter_map(window_of).filter_map(|window| seen(&window)));
+            // The service that is played has its latencies in seconds.
+            let unit = if plan.unit == "ms" { 1e-3 } else { 1.0 };
+            let windows = result.measurements.iter().filter_map(window_of);
+            into.extend(windows.filter_map(|window| seen(&window, unit)));
         }
         if rates.is_empty() && times.is_empty() {
             return Err("its status has no windows of an error rate or latency comparison: give an AnalysisRun that has judged some"
@@ -40,8 +43,8 @@ impl Record {
     }
 }
 
-/// The start of a window and what it held; `None` when stable had no requests in it.
-fn seen(window: &Window) -> Option<(i64, Moment)> {
+/// The start of a window and what it held; `None` when stable had no requests in it. A bound is so many seconds times `unit`.
+fn seen(window: &Window, unit: f64) -> Option<(i64, Moment)> {
     let seconds = (window.end() - window.start()).max(1) as f64;
     let moment = match window {
         Window::Rates(window) => {
@@ -50,7 +53,8 @@ fn seen(window: &Window) -> Option<(i64, Moment)> {
             Moment { rps: requests / seconds, rate, latencies: None }
         }
         Window::Latency(window) => {
-            let latencies = Histogram::new(window.bounds.clone(), window.stable.counts.clone())?;
+            let bounds = window.bounds.iter().map(|bound| bound * unit).collect();
+            let latencies = Histogram::new(bounds, window.stable.counts.clone())?;
             let requests = latencies.total() + window.canary.counts.iter().sum::<f64>();
             let latencies = Some(latencies).filter(|latencies| latencies.total() > 0.0);
             latencies.as_ref()?;
