@@ -75,6 +75,35 @@ mod fast {
             Ok(())
         });
     }
+
+    /// A patch changes one variable of one container: without the schema Kustomize would replace both lists.
+    #[test]
+    fn kustomize_merges_containers_of_a_rollout_by_name() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("serin-e2e-kustomize-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(chart().join("files/kustomize/rollouts.json"), folder.join("rollouts.json"))?;
+        let containers = |containers: &str| {
+            format!(
+                "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: shop}}\n\
+                 spec: {{template: {{spec: {{containers: {containers}}}}}}}\n"
+            )
+        };
+        let base = containers(
+            "[{name: shop, image: 'shop:1', env: [{name: A, value: a}]}, {name: side, image: 'side:1'}]",
+        );
+        std::fs::write(folder.join("rollout.yaml"), base)?;
+        std::fs::write(folder.join("patch.yaml"), containers("[{name: shop, env: [{name: B, value: b}]}]"))?;
+        std::fs::write(
+            folder.join("kustomization.yaml"),
+            "openapi: {path: rollouts.json}\nresources: [rollout.yaml]\npatches: [{path: patch.yaml}]\n",
+        )?;
+        let built = run("kubectl", &["kustomize", folder.to_str().unwrap_or_default()], "")?;
+        std::fs::remove_dir_all(&folder)?;
+        for kept in ["shop:1", "side:1", "name: A", "name: B"] {
+            ensure!(built.contains(kept), "{kept} is lost:\n{built}");
+        }
+        Ok(())
+    }
 }
 
 #[test]
