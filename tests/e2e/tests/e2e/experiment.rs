@@ -157,7 +157,9 @@ fn an_experiment_ends_with_its_time_and_a_failed_analysis_ends_it_before() {
         let service = &running["status"]["templateStatuses"][1];
         ensure!(service["serviceName"] == "compare-canary", "{service}");
         let selector = cluster.get("v1", "Service", "compare-canary").await?["spec"]["selector"].clone();
-        ensure!(selector == json!({"rollouts-pod-template-hash": service["podTemplateHash"]}), "{selector}");
+        // As Argo Rollouts: the labels of the template's selector, and the hash.
+        let expected = json!({"app": "trial", "part": "canary", "rollouts-pod-template-hash": service["podTemplateHash"]});
+        ensure!(selector == expected, "{selector}");
         in_phase(&cluster, "compare", "Successful", 20).await?;
         until_no_pods(scene).await?;
         cluster.delete(EXPERIMENT.0, EXPERIMENT.1, "compare").await?;
