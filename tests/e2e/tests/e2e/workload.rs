@@ -145,9 +145,9 @@ fn a_rollout_takes_over_the_pods_of_a_deployment_and_follows_its_template() {
         cluster.apply(&rollout).await?;
         let missing = cluster
             .until("shop", "told that the Deployment is missing", 30, |found| {
-                found["status"]["message"]
-                    .as_str()
-                    .is_some_and(|text| text.contains("deployments.apps \"shop\" not found"))
+                found["status"]["message"].as_str().is_some_and(|text| {
+                    text.contains("deployments.apps \"e2e-workload-reference/shop\" not found")
+                })
             })
             .await?;
         ensure!(missing["status"]["phase"] == "Degraded", "{}", missing["status"]);
