@@ -236,9 +236,9 @@ pub struct BakeStatus {
     /// Since when its weight is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// Requests to the canary that had been counted by then.
-    #[serde(default)]
-    pub served: i64,
+    /// Requests to the canary that had been counted by then; absent while nobody could say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served: Option<i64>,
 }
 
 /// Shares of traffic in force.

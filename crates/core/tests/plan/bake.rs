@@ -74,6 +74,21 @@ fn requests_are_those_since_the_weight_is_in_force() {
 }
 
 #[test]
+fn requests_of_before_do_not_count_because_the_run_was_not_seen_for_a_moment() {
+    let scene =
+        counts(baking(json!({"requests": 1000})), Some(600)).status(|status| status.canary.bake = None);
+    let unseen = scene.clone().edit(|world| world.analysis_runs.clear()).plan();
+    assert!(waits_for(&unseen, "1000 requests to the canary"));
+    let begun = scene.status(|status| status.canary.bake = unseen.status.canary.bake.clone()).rest();
+    assert_eq!(
+        step(&counts(begun.clone(), Some(1599)).rest()),
+        Some(0),
+        "600 of them are older than the weight"
+    );
+    assert_eq!(step(&counts(begun, Some(1600)).rest()), Some(2));
+}
+
+#[test]
 fn of_time_and_requests_both_are_needed_and_a_person_may_go_on_without() {
     let scene = baking(json!({"duration": 60, "requests": 10}));
     assert_eq!(step(&counts(scene.clone(), Some(50)).rest()), Some(0), "time is missing");

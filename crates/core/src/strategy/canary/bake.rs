@@ -21,11 +21,9 @@ pub(super) fn over(
     let served = served(facts, memory);
     let step = i32::try_from(index).unwrap_or(i32::MAX);
     let known = memory.status.canary.bake.clone().filter(|known| known.step == step);
-    let begun = known.unwrap_or_else(|| BakeStatus {
-        step,
-        since: Some(api_time(facts.world.now)),
-        served: served.unwrap_or(0),
-    });
+    let mut begun =
+        known.unwrap_or_else(|| BakeStatus { step, since: Some(api_time(facts.world.now)), served: None });
+    begun.served = begun.served.or_else(|| before(facts, memory));
     let since = begun.since.as_ref().map_or(facts.world.now, |since| since.0);
     let before = begun.served;
     memory.status.canary.bake = Some(begun);
@@ -40,8 +38,10 @@ pub(super) fn over(
     }
     if let Some(wanted) = bake.requests {
         // An edited comparison counts from zero again: what it has counted since then is all there is.
-        let counted =
-            served.map(|served| if served < before { served } else { served.saturating_sub(before) });
+        let counted = served.zip(before).map(|(served, before)| match served.checked_sub(before) {
+            Some(since) if since >= 0 => since,
+            _ => served,
+        });
         if counted.is_none_or(|counted| counted < wanted) {
             gates.hold_since(&missing(counted, wanted, memory), since, THEN);
             over = false;
@@ -68,6 +68,14 @@ fn missing(counted: Option<i64>, wanted: i64, memory: &Memory) -> String {
 fn served(facts: &Facts, memory: &Memory) -> Option<i64> {
     let recorded = memory.status.canary.current_background_analysis_run_status.as_ref()?;
     facts.world.analysis_runs.iter().find(|run| run.name == recorded.name)?.served
+}
+
+/// What had been counted when the bake begins. A run that is there and has counted nothing begins from zero, and so does
+/// one that is still to start; what a recorded run has counted that is not seen now is unknown, and not zero.
+fn before(facts: &Facts, memory: &Memory) -> Option<i64> {
+    let Some(recorded) = &memory.status.canary.current_background_analysis_run_status else { return Some(0) };
+    let run = facts.world.analysis_runs.iter().find(|run| run.name == recorded.name)?;
+    Some(run.served.unwrap_or(0))
 }
 
 /// A weight that is seen to be another one has to bake from the beginning; a router that does not answer says nothing.
