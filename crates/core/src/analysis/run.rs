@@ -160,6 +160,11 @@ fn object(
     }
     let selector = facts.rollout.spec.selector.as_ref();
     labels.extend(selector.and_then(|selector| selector.match_labels.clone()).unwrap_or_default());
+    // Last, because a run without the id of its Rollout's controller is served by nobody, and the Rollout waits for ever.
+    let own = facts.rollout.metadata.labels.as_ref();
+    if let Some(instance) = own.and_then(|labels| labels.get(label::INSTANCE_ID)) {
+        labels.insert(label::INSTANCE_ID.to_owned(), instance.clone());
+    }
     annotations.insert(label::REVISION.to_owned(), revision::number(facts).to_string());
     Ok(json!({
         "apiVersion": "argoproj.io/v1alpha1",

@@ -94,6 +94,25 @@ fn runs_have_the_names_and_labels_that_tools_expect() {
 }
 
 #[test]
+fn a_run_is_served_by_the_controller_of_its_rollout() {
+    let taken = json!({"labels": {label::INSTANCE_ID: "green"}});
+    let analysis = json!({"templates": [{"templateName": "errors"}], "analysisRunMetadata": taken});
+    for (name, labels, expected) in [
+        ("of no id", None, Some("green")),
+        ("of the Rollout's id, whatever the metadata say", Some("blue"), Some("blue")),
+    ] {
+        let scene = base().template("errors").canary(json!({"analysis": analysis, "steps": [{"pause": {}}]}));
+        let scene = scene.edit(|world| {
+            let own = labels.map(|id: &str| (label::INSTANCE_ID.to_owned(), id.to_owned()));
+            world.rollout.metadata.labels = Some(own.into_iter().collect());
+        });
+        let plan = scene.rest().update("v2").pods("v2", 0, 0).plan();
+        let [run] = &runs(&plan)[..] else { panic!("{name}: {:?}", plan.writes) };
+        assert_eq!(run["metadata"]["labels"][label::INSTANCE_ID].as_str(), expected, "{name}");
+    }
+}
+
+#[test]
 fn arguments_are_filled_in_from_the_rollout() {
     for (name, from, expected) in [
         ("a value", json!({"value": "42"}), Some("42")),
