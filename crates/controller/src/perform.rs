@@ -91,7 +91,11 @@ impl Performer {
                 answered(object, api.patch(&object.name, &params, &patch)).await?
             }
             Effect::Delete { uid } => return self.delete(&api, object, uid).await,
-            Effect::Evict { uid } => return self.evict(object, uid).await.map(|()| None),
+            Effect::Evict { uid, resource_version } => {
+                let (uid, resource_version) = (Some(uid.clone()), resource_version.clone());
+                let seen = Preconditions { uid, resource_version };
+                return self.evict(object, seen).await.map(|()| None);
+            }
         };
         Ok(written.meta().resource_version.clone().map(Reach::Version))
     }
@@ -112,14 +116,10 @@ impl Performer {
     }
 
     /// Evictions go the way of every disruption: the API server asks the budgets.
-    async fn evict(&self, object: &ObjectKey, uid: &str) -> Result<(), Failure> {
+    async fn evict(&self, object: &ObjectKey, seen: Preconditions) -> Result<(), Failure> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &object.namespace);
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = EvictParams {
-            delete_options: Some(DeleteParams {
-                preconditions: Some(preconditions),
-                ..DeleteParams::default()
-            }),
+            delete_options: Some(DeleteParams { preconditions: Some(seen), ..DeleteParams::default() }),
             ..EvictParams::default()
         };
         match answered(object, api.evict(&object.name, &params)).await {

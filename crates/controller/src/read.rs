@@ -147,11 +147,12 @@ impl Reader {
 fn pod_of(pod: Pod, set: &str) -> Option<serin_core::pod::Pod> {
     let owners = pod.metadata.owner_references.iter().flatten();
     owners.into_iter().find(|owner| owner.controller == Some(true) && owner.uid == set)?;
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.find(|condition| condition.type_ == "Ready" && condition.status == "True");
     Some(serin_core::pod::Pod {
-        ready: conditions
-            .into_iter()
-            .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        ready: ready.is_some(),
+        ready_since: ready.and_then(|condition| Some(condition.last_transition_time.as_ref()?.0)),
+        resource_version: pod.metadata.resource_version,
         deleting: pod.metadata.deletion_timestamp.is_some(),
         ended: matches!(
             pod.status.as_ref().and_then(|status| status.phase.as_deref()),

@@ -57,7 +57,11 @@ pub(crate) fn go_on(
     let mut old = Vec::new();
     for set in in_order(facts) {
         match pod::listed(facts, set) {
-            Ok(pods) => old.extend(pods.iter().filter(|pod| pod.created < asked.0)),
+            Ok(pods) => {
+                let moments = pods.iter().filter_map(|pod| pod.available_at(set.min_ready_seconds));
+                moments.for_each(|at| memory.wake_after(now, at));
+                old.extend(pods.iter().filter(|pod| pod.created < asked.0));
+            }
             Err(why) => {
                 gates.wait(
                     &format!("the pods of ReplicaSet {} to be listed: {why}", set.name),
@@ -122,5 +126,7 @@ fn chosen<'w>(facts: &Facts, old: Vec<&'w Pod>, gates: &mut Gates) -> Vec<&'w Po
 
 fn evict(facts: &Facts, pod: &Pod) -> Write {
     let object = ObjectKey::new("", "v1", "Pod", facts.namespace(), &pod.name);
-    Write { object, effect: Effect::Evict { uid: pod.uid.clone() } }
+    // A pod that does not serve costs nothing; it may have become ready meanwhile.
+    let resource_version = pod.resource_version.clone().filter(|_| !pod.ready);
+    Write { object, effect: Effect::Evict { uid: pod.uid.clone(), resource_version } }
 }

@@ -34,5 +34,8 @@ pub enum Effect {
     Evict {
         /// Precondition: the uid that was seen.
         uid: String,
+        /// Precondition, when there is one: the version that was seen, because what was seen is why the pod may go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource_version: Option<String>,
     },
 }

@@ -199,7 +199,7 @@ fn pod(world: &mut World, write: &Write) -> Result<(), Refusal> {
         _ => None,
     });
     match &write.effect {
-        Effect::Evict { uid } => {
+        Effect::Evict { uid, .. } => {
             lists.for_each(|pods| pods.retain(|pod| pod.uid != *uid));
             Ok(())
         }

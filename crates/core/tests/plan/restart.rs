@@ -156,3 +156,49 @@ fn pods_that_cannot_be_listed_are_not_taken_for_replaced() {
     assert_eq!(evicted(&plan), Vec::<String>::new());
     assert!(waits_for(&plan, "timeout"), "{:?}", plan.status.gates);
 }
+
+#[test]
+fn a_pod_that_is_ready_and_not_yet_available_takes_nobodys_place() {
+    for (name, min_ready_seconds, ready_for, expected) in [
+        ("not ready for long enough", 5, Some(4), 0),
+        ("ready for long enough", 5, Some(5), 1),
+        ("ready is available", 0, Some(0), 1),
+        ("nobody knows since when", 5, None, 1),
+    ] {
+        let mut scene = restarting(base());
+        let now = scene.world.now;
+        scene.world.replica_sets[0].min_ready_seconds = min_ready_seconds;
+        scene.world.rollout.spec.min_ready_seconds = min_ready_seconds;
+        let young = &mut pods_of(&mut scene, "uid-v1")[3];
+        (young.created, young.ready_since) =
+            (now, ready_for.map(|seconds| now - SignedDuration::from_secs(seconds)));
+        let pods = scene.world.pods.clone();
+        show(&mut scene.world, pods);
+        let plan = scene.plan();
+        assert_eq!(evicted(&plan).len(), expected, "{name}");
+        if expected == 0 {
+            assert_eq!(plan.wake, Some(now + SignedDuration::from_secs(1)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_pod_goes_for_not_serving_only_while_it_does_not_serve() {
+    let mut scene = restarting(base().canary(json!({"maxUnavailable": 2})));
+    for (index, pod) in pods_of(&mut scene, "uid-v1").iter_mut().enumerate() {
+        pod.ready = index != 0;
+        pod.resource_version = Some(format!("version-{index}"));
+    }
+    let pods = scene.world.pods.clone();
+    show(&mut scene.world, pods);
+    let versions: Vec<Option<String>> = scene
+        .plan()
+        .writes
+        .into_iter()
+        .filter_map(|write| match write.effect {
+            Effect::Evict { resource_version, .. } => Some(resource_version),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(versions, [Some("version-0".to_owned()), None], "the other is one that may be unavailable");
+}

@@ -8,6 +8,7 @@ use serin_core::seen::Seen;
 use serin_core::world::{World, WriteRefusal};
 use serin_core::write::{Effect, Write};
 
+use super::truth::Pod;
 use super::{Cluster, Event};
 use crate::api_server::patch_pod;
 use crate::scene::BEGINNING;
@@ -28,16 +29,14 @@ impl Cluster {
     }
 
     fn pods_of(&self, uid: &str) -> Vec<pod::Pod> {
-        let created = |at: i64| {
-            let seconds = BEGINNING.as_second() + at.div_euclid(1000);
-            Timestamp::from_second(seconds).unwrap_or(BEGINNING)
-        };
         let pods = self.truth.pods.get(uid).into_iter().flatten();
         pods.map(|pod| pod::Pod {
             name: format!("{uid}-{}", pod.number),
             uid: format!("{uid}-{}", pod.number),
-            created: created(pod.created),
+            resource_version: Some(version_of(pod)),
+            created: whole_seconds(pod.created),
             ready: pod.ready_since.is_some(),
+            ready_since: pod.ready_since.map(whole_seconds),
             deleting: false,
             ended: false,
             labels: pod.labels.clone(),
@@ -62,8 +61,22 @@ impl Cluster {
         self.think_soon(100);
     }
 
-    /// The eviction subresource: a budget may say no; gone already is success.
+    /// The eviction subresource: a budget may say no; gone already is success; another version than the one seen stays.
     fn evict(&mut self, write: &Write) {
+        let Effect::Evict { resource_version: Some(seen), .. } = &write.effect else {
+            return self.evict_now(write);
+        };
+        let Some((uid, number)) = write.object.name.rsplit_once('-') else { return };
+        let pods = self.truth.pods.get(uid).into_iter().flatten();
+        let found = pods.into_iter().find(|pod| pod.number.to_string() == number);
+        if found.is_some_and(|pod| version_of(pod) != *seen) {
+            self.tell(|| format!("409: pod {} was changed meanwhile", write.object.name));
+            return self.think_soon(100);
+        }
+        self.evict_now(write);
+    }
+
+    fn evict_now(&mut self, write: &Write) {
         let Some((uid, number)) = write.object.name.rsplit_once('-') else { return };
         if self.chance.chance(self.faults(20)) {
             let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
@@ -91,10 +104,24 @@ impl Cluster {
 
     /// (h) Evictions never take more pods at once than may be unavailable, at least one.
     fn judge_evictions(&mut self) {
+        // Pods that took the place of others before this moment count, though no ReplicaSet controller has said so yet.
+        let taken: Vec<String> = self.truth.evicted.keys().cloned().collect();
+        taken.iter().for_each(|uid| self.count_lost(uid));
         let evicted: i32 = self.truth.evicted.values().sum();
         let most = self.truth.most_unavailable(self.now).max(1);
         if evicted > most {
             self.violation(format!("{evicted} available pods are evicted at once, at most {most} may be"));
         }
     }
+}
+
+/// A moment of the simulation as the API stores it.
+fn whole_seconds(at: i64) -> Timestamp {
+    let seconds = BEGINNING.as_second() + at.div_euclid(1000);
+    Timestamp::from_second(seconds).unwrap_or(BEGINNING)
+}
+
+/// The version of a pod: another one when it has become ready, or not.
+fn version_of(pod: &Pod) -> String {
+    format!("{}-{:?}", pod.number, pod.ready_since)
 }

@@ -124,7 +124,7 @@ impl Cluster {
     }
 
     /// Lost pods count as lost until others are available in their place, or until fewer are asked for.
-    fn count_lost(&mut self, uid: &str) {
+    pub(super) fn count_lost(&mut self, uid: &str) {
         let available = self.available(uid);
         let spec = self.truth.set_mut(uid).map_or(0, |set| set.pods.spec);
         let (lost, evicted) = (self.truth.lost.get_mut(uid), self.truth.evicted.get_mut(uid));
