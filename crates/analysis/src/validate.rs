@@ -124,11 +124,7 @@ fn condition(field: &str, code: Option<&str>) -> Result<Option<Condition>, Strin
 }
 
 /// For each metric name the position of the first rule that matches it. Rules are regular expressions, not anchored.
-pub(crate) fn matching(
-    list: &'static str,
-    rules: &[&str],
-    names: &[&str],
-) -> Result<Vec<Option<usize>>, Invalid> {
+pub fn matching(list: &'static str, rules: &[&str], names: &[&str]) -> Result<Vec<Option<usize>>, Invalid> {
     let mut found = vec![None; names.len()];
     for (index, rule) in rules.iter().enumerate() {
         let rule = Regex::new(rule).ok();

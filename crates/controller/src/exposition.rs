@@ -110,6 +110,12 @@ impl Histogram {
         Self { bounds, counts: vec![0; bounds.len()], total: 0, sum: 0.0 }
     }
 
+    /// The seconds of all observations together.
+    #[cfg(test)]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
     /// Counts one observation.
     pub fn observe(&mut self, seconds: f64) {
         if let Some(position) = self.bounds.iter().position(|bound| seconds <= *bound) {

@@ -1,6 +1,6 @@
 //! Decides which object is looked at next: each at most once in the queue, and never twice at the same time.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
@@ -11,11 +11,34 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::exposition::Histogram;
+
+/// Buckets of the seconds that keys wait and are worked on: those of Kubernetes' work queues, which alerts are written for.
+const PACE: &[f64] = &[1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.01, 0.1, 1.0, 10.0];
+
+/// How a queue keeps up.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// How many keys wait now.
+    pub depth: usize,
+    /// How often a key became ready.
+    pub added: u64,
+    /// Seconds that keys waited until they were handed out.
+    pub waited: Histogram,
+    /// Seconds that keys were worked on.
+    pub worked: Histogram,
+    /// Seconds since each of the running keys was handed out.
+    pub running: Vec<f64>,
+}
+
 #[derive(Debug)]
 struct State<K> {
     ready: VecDeque<K>,
-    waiting: HashSet<K>,
-    running: HashSet<K>,
+    waiting: HashMap<K, Instant>,
+    running: HashMap<K, Instant>,
+    added: u64,
+    waited: Histogram,
+    worked: Histogram,
     timers: BTreeSet<(Instant, K)>,
     timer_of: HashMap<K, Instant>,
 }
@@ -36,8 +59,11 @@ impl<K: Clone + Eq + Hash + Ord> Default for Queue<K> {
     fn default() -> Self {
         let state = State {
             ready: VecDeque::new(),
-            waiting: HashSet::new(),
-            running: HashSet::new(),
+            waiting: HashMap::new(),
+            running: HashMap::new(),
+            added: 0,
+            waited: Histogram::new(PACE),
+            worked: Histogram::new(PACE),
             timers: BTreeSet::new(),
             timer_of: HashMap::new(),
         };
@@ -56,9 +82,16 @@ impl<K: Clone + Debug + Eq + Hash + Ord + Send + 'static> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// How many keys wait to be looked at.
-    pub fn depth(&self) -> usize {
-        self.state().ready.len()
+    /// How it keeps up.
+    pub fn pace(&self) -> Pace {
+        let (state, now) = (self.state(), Instant::now());
+        Pace {
+            depth: state.ready.len(),
+            added: state.added,
+            waited: state.waited.clone(),
+            worked: state.worked.clone(),
+            running: state.running.values().map(|since| (now - *since).as_secs_f64()).collect(),
+        }
     }
 
     /// The keys that wait, taken out.
@@ -95,7 +128,9 @@ impl<K: Clone + Debug + Eq + Hash + Ord + Send + 'static> Queue<K> {
     /// forgotten: the newest plan knows best.
     fn done(&self, key: K, wake: Option<Instant>) {
         let mut state = self.state();
-        state.running.remove(&key);
+        if let Some(since) = state.running.remove(&key) {
+            state.worked.observe(since.elapsed().as_secs_f64());
+        }
         state.set_timer(key, wake);
         drop(state);
         self.changed.notify_one();
@@ -154,7 +189,9 @@ impl<K: Clone + Debug + Eq + Hash + Ord + Send + 'static> Drop for Running<K> {
 impl<K: Clone + Eq + Hash + Ord> State<K> {
     fn make_ready(&mut self, key: K) {
         self.set_timer(key.clone(), None);
-        if self.waiting.insert(key.clone()) {
+        if !self.waiting.contains_key(&key) {
+            self.added += 1;
+            self.waiting.insert(key.clone(), Instant::now());
             self.ready.push_back(key);
         }
     }
@@ -164,7 +201,7 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
             self.timers.remove(&(old, key.clone()));
         }
         // A key that waits is looked at before any timer, and sets a new one then.
-        if let Some(due) = due.filter(|_| !self.waiting.contains(&key)) {
+        if let Some(due) = due.filter(|_| !self.waiting.contains_key(&key)) {
             self.timer_of.insert(key.clone(), due);
             self.timers.insert((due, key));
         }
@@ -182,10 +219,12 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
 
     /// The first ready key that does not run.
     fn take(&mut self) -> Option<K> {
-        let position = self.ready.iter().position(|key| !self.running.contains(key))?;
-        let key = self.ready.remove(position)?;
-        self.waiting.remove(&key);
-        self.running.insert(key.clone());
+        let position = self.ready.iter().position(|key| !self.running.contains_key(key))?;
+        let (key, now) = (self.ready.remove(position)?, Instant::now());
+        if let Some(since) = self.waiting.remove(&key) {
+            self.waited.observe((now - since).as_secs_f64());
+        }
+        self.running.insert(key.clone(), now);
         Some(key)
     }
 }
@@ -206,13 +245,34 @@ mod tests {
         for key in ["a", "b", "a"] {
             queue.add(key);
         }
-        assert_eq!(queue.depth(), 2);
+        assert_eq!(queue.pace().depth, 2);
         assert_eq!(queue.next().await, "a");
         queue.add("a");
         assert_eq!(queue.next().await, "b");
         assert!(tokio::time::timeout(seconds(60), queue.next()).await.is_err(), "a still runs");
         queue.done("a", None);
         assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_tells_how_long_keys_wait_and_are_worked_on() {
+        let queue = Queue::default();
+        queue.add("a");
+        queue.add("a");
+        tokio::time::advance(seconds(3)).await;
+        queue.next().await;
+        tokio::time::advance(seconds(5)).await;
+        let pace = queue.pace();
+        assert_eq!(
+            (pace.depth, pace.added, pace.running),
+            (0, 1, vec![5.0]),
+            "added once, and still worked on"
+        );
+        assert_eq!((pace.waited.sum(), pace.worked.sum()), (3.0, 0.0));
+        queue.done("a", Some(Instant::now() + seconds(1)));
+        queue.next().await;
+        let pace = queue.pace();
+        assert_eq!((pace.added, pace.worked.sum()), (2, 5.0), "a timer makes it ready again");
     }
 
     #[tokio::test(start_paused = true)]
@@ -265,7 +325,7 @@ mod tests {
         }));
         run.await.unwrap();
         assert_eq!(finished.lock().unwrap().len(), 2);
-        assert_eq!(queue.depth(), 3);
+        assert_eq!(queue.pace().depth, 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use serin_core::seen::ObjectKey;
 
 use crate::exposition::{Family, Histogram, Page, Shape, count_value};
 use crate::failure::Failure;
-use crate::object::Name;
+use crate::object::{Kind, Name};
 use crate::perform::status_word;
 
 /// Buckets of Argo's reconcile histograms.
@@ -58,6 +58,7 @@ impl Default for Updates {
 #[derive(Debug)]
 struct Counts {
     scores: BTreeMap<(Subject, Name), Score>,
+    retries: BTreeMap<Subject, u64>,
     writes: BTreeMap<(String, &'static str, &'static str), u64>,
     requests: BTreeMap<(String, String, &'static str, String), u64>,
     updates: BTreeMap<String, Updates>,
@@ -74,6 +75,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self(Mutex::new(Counts {
             scores: BTreeMap::new(),
+            retries: BTreeMap::new(),
             writes: BTreeMap::new(),
             requests: BTreeMap::new(),
             updates: BTreeMap::new(),
@@ -108,6 +110,12 @@ impl Tally {
             score.reconcile.observe(took.as_secs_f64());
             score.errors += u64::from(failed);
         });
+        *self.counts().retries.entry(subject).or_default() += u64::from(failed);
+    }
+
+    /// How many reconciles of all objects of this kind ended with an error, and so are done again.
+    pub fn retries(&self, subject: Subject) -> u64 {
+        self.counts().retries.get(&subject).copied().unwrap_or_default()
     }
 
     /// One event has been told.
@@ -160,7 +168,12 @@ impl Tally {
             "create" | "delete" => effect_verb(effect),
             _ => "Patch",
         };
-        let request = (object.kind.to_lowercase(), object.namespace.clone(), verb, status_word(failure));
+        let code = match failure {
+            None if verb == "Create" => "201".to_owned(),
+            _ => status_word(failure),
+        };
+        let plural = Kind::of_key(object).resource().plural;
+        let request = (plural, object.namespace.clone(), verb, code);
         *counts.requests.entry(request).or_default() += 1;
     }
 
@@ -295,13 +308,13 @@ fn expose_writes(counts: &Counts, page: &mut Page) {
     let mut family = page.family(
         "controller_clientset_k8s_request_total",
         Shape::Counter,
-        "Writes to the API server by verb and status code; the name is left out, to bound the number of series.",
+        "Writes to the API server by verb and status code; of all names together, to bound the number of series.",
     );
     for ((kind, namespace, verb, code), count) in &counts.requests {
         let labels = [
             ("kind", kind.as_str()),
             ("namespace", namespace),
-            ("name", ""),
+            ("name", "N/A"),
             ("verb", verb),
             ("status_code", code),
         ];

@@ -49,7 +49,7 @@ pub(crate) fn listed() -> Arc<Caches> {
 }
 
 fn queued(caches: &Caches) -> usize {
-    caches.rollout_queue.depth()
+    caches.rollout_queue.pace().depth
 }
 
 fn template(name: &str, nested: &str) -> Value {
