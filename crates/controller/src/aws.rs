@@ -42,6 +42,12 @@ impl Environment {
 }
 
 impl KeyRing {
+    /// Keys from these variables.
+    #[cfg(test)]
+    pub(crate) fn of(variables: fn(&str) -> Option<String>) -> Self {
+        Self { known: Mutex::default(), environment: Environment(variables) }
+    }
+
     /// Keys for a signature, and the region to sign for.
     ///
     /// # Errors
@@ -156,7 +162,7 @@ mod tests {
     use super::*;
 
     fn ring(environment: fn(&str) -> Option<String>) -> KeyRing {
-        KeyRing { known: Mutex::default(), environment: Environment(environment) }
+        KeyRing::of(environment)
     }
 
     fn signing(region: &str, profile: &str) -> Signing {

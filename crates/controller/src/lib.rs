@@ -3,6 +3,7 @@
 
 pub mod announce;
 pub mod aws;
+pub mod balancers;
 pub mod breaker;
 pub mod cache;
 pub mod caches;

@@ -40,6 +40,12 @@ impl std::fmt::Debug for Logins {
 }
 
 impl Logins {
+    /// With keys from these variables.
+    #[cfg(test)]
+    pub(crate) fn of(variables: fn(&str) -> Option<String>) -> Self {
+        Self { tokens: Mutex::default(), keys: KeyRing::of(variables) }
+    }
+
     /// The request with its login.
     ///
     /// # Errors

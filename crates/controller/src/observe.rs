@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use serin_api::{AnalysisTemplateSpec, Rollout, TemplateReference};
 use serin_core::brake::Brake;
 use serin_core::extension::Extensions;
+use serin_core::load_balancer::LoadBalancers;
 use serin_core::orphan::Orphan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
@@ -62,6 +63,7 @@ pub fn scene(
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
     let experiments = experiments(caches, &kept.uid);
     let routed = reports((rollout, &experiments), &routers, problem, &objects);
+    let load_balancers = load_balancers(caches, rollout, &objects);
     let workload = read.workload.as_ref().map(|key| workload(caches, key, behind));
     let blind = blind || workload.as_ref().is_some_and(|it| matches!(it.seen, Seen::Failed(_)));
     let services = read.services.iter().filter_map(|key| Some((key, objects.get(key)?)));
@@ -80,6 +82,7 @@ pub fn scene(
         workload,
         extensions,
         orphans: orphans(caches, &name.namespace),
+        load_balancers,
     };
     Scene {
         key: kind::rollout().key(name),
@@ -196,6 +199,11 @@ fn reports(
     let reports =
         routers.iter().map(|router| serin_traffic::report(router.as_ref(), &backends, steps, objects));
     reports.chain(problem.map(unusable)).collect()
+}
+
+/// What AWS says of the load balancers of a Rollout, where it is asked.
+fn load_balancers(caches: &Caches, rollout: &Rollout, objects: &Objects) -> Option<LoadBalancers> {
+    serin_traffic::load_balancers(rollout, caches.versions.get()?, &backends(rollout)?, objects)
 }
 
 /// The backends as the stored status has them.

@@ -59,6 +59,13 @@ pub struct Options {
     /// Version of split.smi-spec.io.
     #[arg(long, default_value = "v1alpha1", value_name = "VERSION")]
     pub traffic_split_api_version: String,
+    /// Ask AWS what the load balancers of ALB Ingresses do: a step is done, and pods go, only when they have its weights.
+    /// Needs AWS keys; see docs/traffic.md for the permissions.
+    #[arg(long, alias = "alb-verify-weight", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub aws_verify_target_group: bool,
+    /// Tag by which the AWS load balancer controller says whose a target group is.
+    #[arg(long, default_value = "ingress.k8s.aws/resource", value_name = "KEY")]
+    pub alb_tag_key_resource_id: String,
     /// Act only while holding the lease argo-rollouts-controller-lock[-ID].
     #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub leader_elect: bool,
@@ -113,6 +120,8 @@ pub struct Foreign {
     analysis_job_kubeconfig: Option<String>,
     #[arg(long, hide = true)]
     enable_pprof_address: Option<String>,
+    #[arg(long, hide = true)]
+    aws_target_group_binding_api_version: Option<String>,
     #[arg(long, hide = true, value_parser = refused("Rollouts and their analysis are always served together"))]
     controllers: Option<String>,
 }
@@ -122,6 +131,7 @@ impl Foreign {
     pub fn said(&self) -> Vec<String> {
         let client = "requests are limited by the API server's priority and fairness, not by the client";
         let same_loop = "it is done in the same loop as the Rollout; use --rollout-threads";
+        let bindings = "readiness gates say when pods are targets, and TargetGroupBindings are not read";
         let beside_run = "Jobs of analyses run beside their AnalysisRun";
         [
             ("analysis-job-namespace", &self.analysis_job_namespace, beside_run),
@@ -132,6 +142,7 @@ impl Foreign {
             ("service-threads", &self.service_threads, same_loop),
             ("ingress-threads", &self.ingress_threads, same_loop),
             ("ephemeral-metadata-threads", &self.ephemeral_metadata_threads, same_loop),
+            ("aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version, bindings),
             ("enable-pprof-address", &self.enable_pprof_address, "there is no Go runtime to profile"),
         ]
         .into_iter()
@@ -213,6 +224,10 @@ mod tests {
         let options = options.unwrap();
         assert!(options.namespaced && !options.leader_elect);
         assert_eq!((options.metrics_port, options.logformat), (9, LogFormat::Json));
+        assert!(!options.aws_verify_target_group, "AWS is asked only when somebody wants it");
+        for flag in ["--aws-verify-target-group", "--aws-verify-target-group=true", "--alb-verify-weight"] {
+            assert!(parse(&[flag]).unwrap().aws_verify_target_group, "{flag}");
+        }
         assert_eq!(options.lease(), "argo-rollouts-controller-lock");
         assert_eq!(parse(&["--instance-id", "x"]).unwrap().lease(), "argo-rollouts-controller-lock-x");
     }

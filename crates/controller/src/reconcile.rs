@@ -9,22 +9,24 @@ use serin_core::extension::{self, Extensions};
 use serin_core::split::Effective;
 use serin_core::world::RouterReport;
 use serin_core::{Plan, pod};
+use serin_traffic::Objects;
 use serin_traffic::extension::named;
 use tokio::time::Instant;
 
 use crate::announce::Announcer;
+use crate::balancers::{Balancers, Pace};
 use crate::cache::Kept;
 use crate::caches::Caches;
 use crate::denial::Denials;
 use crate::difference::StatusPatch;
 use crate::failure::{Class, Failure};
-use crate::mark::{Marks, Reach};
+use crate::mark::{Behind, Marks, Reach};
 use crate::object::Name;
-use crate::observe::{Scene, scene};
+use crate::observe::{Scene, look, scene};
 use crate::patience::{Tries, lasting, wake_at};
 use crate::perform::{Performer, StatusPlace};
 use crate::read::Reader;
-use crate::sight::RolloutSight;
+use crate::sight::{ReadRollout, RolloutSight};
 use crate::talk::Talks;
 use crate::tally::{Subject, Tally};
 
@@ -60,6 +62,7 @@ pub struct Rollouts {
     marks: Marks,
     tries: Tries,
     talks: Talks,
+    balancers: Option<Balancers>,
     recall: Mutex<HashMap<Name, Recall>>,
 }
 
@@ -76,11 +79,11 @@ impl Rollouts {
     pub fn new(
         caches: Arc<Caches>,
         (performer, announcer, tally): (Performer, Announcer, Arc<Tally>),
-        (reader, talks): (Reader, Talks),
+        (reader, talks, balancers): (Reader, Talks, Option<Balancers>),
         resync: Duration,
     ) -> Self {
         let (marks, tries, recall) = (Marks::default(), Tries::default(), Mutex::default());
-        Self { caches, performer, announcer, tally, reader, resync, marks, tries, talks, recall }
+        Self { caches, performer, announcer, tally, reader, resync, marks, tries, talks, balancers, recall }
     }
 
     /// Looks at one Rollout; returns when to look again.
@@ -145,8 +148,19 @@ impl Rollouts {
         self.notice(name, &kept);
         let mut heard = self.talks.hear(name, read);
         heard.refusals.extend(self.denials(name).refusals());
+        heard.objects.extend(self.ask_aws(name, read, &behind));
         let known = (heard, self.extensions());
         Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, known)))
+    }
+
+    /// What AWS has said of the load balancers of a Rollout; what is due is asked.
+    fn ask_aws(&self, name: &Name, read: &ReadRollout, behind: &Behind) -> Objects {
+        let Some((balancers, versions)) = self.balancers.as_ref().zip(self.caches.versions.get()) else {
+            return Objects::new();
+        };
+        let objects = look(&self.caches, read, behind);
+        let hosts = serin_traffic::load_balancer_hosts(&read.rollout, versions, &objects);
+        balancers.hear(name, &hosts, &objects)
     }
 
     /// The extensions that are configured.
@@ -164,6 +178,7 @@ impl Rollouts {
         self.marks.forget(name);
         self.tries.forget(name);
         self.talks.forget(name);
+        self.balancers.iter().for_each(|balancers| balancers.forget(name));
         self.caches.follow(name, &[]);
         self.recall().remove(name);
         self.tally.forget(Subject::Rollout, name);
@@ -202,15 +217,27 @@ impl Rollouts {
         let latest = if scene.blind { BLIND_WAKE.min(self.resync) } else { self.resync.mul_f64(spread) };
         let latest = if asks(scene, plan) { ASK_AGAIN.min(latest) } else { latest };
         let wait = plan.wake.map(|at| at.duration_since(scene.world.now));
+        let asked = self.balancers.as_ref().and_then(|balancers| {
+            balancers.set_pace(name, pace(scene, plan));
+            balancers.wake(name)
+        });
         let wake = wake_at(wait, self.tries.pause("rollout", name, failures), Some(latest));
-        [wake, self.denials(name).until(), self.talks.wake(name)].into_iter().flatten().min()
+        [wake, self.denials(name).until(), self.talks.wake(name), asked].into_iter().flatten().min()
     }
 }
 
 /// Whether the traffic of an extension is on its way somewhere: nothing tells when it has arrived.
 fn asks(scene: &Scene, plan: &Plan) -> bool {
     let splits = scene.objects.keys().any(|key| named(key).is_some());
+    splits && pace(scene, plan) != Pace::Never
+}
+
+/// How closely what does not tell by itself is to be followed.
+fn pace(scene: &Scene, plan: &Plan) -> Pace {
     let arrived = |report: &RouterReport| matches!(report.effective, Effective::Applied(_));
-    let rests = plan.status.phase.as_deref() == Some("Healthy") && scene.world.routers.iter().all(arrived);
-    splits && !rests
+    match (scene.world.routers.iter().all(arrived), plan.status.phase.as_deref()) {
+        (false, _) => Pace::Often,
+        (true, Some("Healthy")) => Pace::Never,
+        (true, _) => Pace::Seldom,
+    }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::announce::{self, Announcer, Told};
+use crate::balancers::{Aws, Balancers};
 use crate::caches::{Caches, Scope};
 use crate::connect::{configuration, reachable};
 use crate::exchange::Exchange;
@@ -206,8 +207,12 @@ impl Parts {
         let (extensions, followed) = (Configured::default(), (client.clone(), home.clone()));
         let (common, reader) = ((performer, announcer, tally), Reader::new(client, home));
         let queue = caches.rollout_queue.clone();
+        let balancers = options.aws_verify_target_group.then(|| {
+            let aws = Box::new(Aws::new(exchange.clone()));
+            Balancers::new(aws, &options.alb_tag_key_resource_id, queue.clone())
+        });
         let talks = Talks::new(exchange, extensions.clone(), leadership.clone(), queue);
-        let known = (reader.clone(), talks);
+        let known = (reader.clone(), talks, balancers);
         let rollouts = Arc::new(Rollouts::new(caches.clone(), common.clone(), known, resync));
         let experiments = Arc::new(Experiments::new(caches.clone(), common.clone(), reader.clone()));
         let prometheus = options.prometheus_address.clone();

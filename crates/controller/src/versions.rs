@@ -24,6 +24,8 @@ pub struct Asked<'o> {
     pub ambassador: &'o str,
     /// Version of `split.smi-spec.io`.
     pub smi: &'o str,
+    /// Whether AWS is asked what its load balancers do.
+    pub verify_load_balancers: bool,
 }
 
 impl<'o> Asked<'o> {
@@ -33,6 +35,7 @@ impl<'o> Asked<'o> {
             istio: options.istio_api_version.as_deref(),
             ambassador: &options.ambassador_api_version,
             smi: &options.traffic_split_api_version,
+            verify_load_balancers: options.aws_verify_target_group,
         }
     }
 }
@@ -53,6 +56,7 @@ pub async fn served(client: &Client, asked: Asked<'_>) -> ApiVersions {
         smi: asked.smi.to_owned(),
         tcp_route: next(usual.tcp_route),
         tls_route: next(usual.tls_route),
+        verify_load_balancers: asked.verify_load_balancers,
     }
 }
 

@@ -36,6 +36,7 @@ mod facts;
 mod field_path;
 mod gate;
 pub mod journal;
+pub mod load_balancer;
 mod managed_route;
 mod memory;
 pub mod orphan;

@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, orphan, phase, replica_set,
-    restart, revision, safety, scale, service, traffic, trial, weights,
+    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, load_balancer, orphan, phase,
+    replica_set, restart, revision, safety, scale, service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -158,6 +158,7 @@ fn abort_in_spite_of(facts: &Facts, problems: &[Problem]) -> Plan {
 fn act(facts: &Facts, mut memory: Memory, mut gates: Gates, scope: Scope) -> Plan {
     count::observe(facts, &mut memory);
     weights::observe(facts, &mut memory);
+    load_balancer::tell(facts, &mut memory, &mut gates);
     let mut plan = Plan::default();
     if scope == Scope::Whole {
         begin_revision(facts, &mut memory, &mut plan.writes);

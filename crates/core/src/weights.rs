@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serin_api::{TrafficWeights, WeightDestination};
 
 use crate::facts::{Change, Facts};
+use crate::load_balancer;
 use crate::memory::Memory;
 use crate::split::{Effective, Split};
 use crate::time::{Until, after, api_time};
@@ -210,7 +211,10 @@ pub(crate) fn settled(facts: &Facts, memory: &Memory, change: Change) -> Result<
 pub(crate) fn in_force(facts: &Facts, memory: &Memory) -> Result<Split, Until> {
     let split = match facts.effective() {
         Some(Effective::Applied(split)) => split,
-        Some(Effective::Pending(_)) => return Err(("the router to confirm the split".to_owned(), None)),
+        Some(Effective::Pending(_)) => {
+            let doubt = load_balancer::doubt(facts).map(|doubt| doubt.waits_for.clone());
+            return Err((doubt.unwrap_or_else(|| "the router to confirm the split".to_owned()), None));
+        }
         Some(Effective::Unknown(why)) => return Err((format!("the router: {why}"), None)),
         None => return Err(("a report of the router".to_owned(), None)),
     };

@@ -9,6 +9,7 @@ use serin_api::{AnalysisPhase, AnalysisTemplateSpec, Rollout};
 
 use crate::brake::Brake;
 use crate::extension::Extensions;
+use crate::load_balancer::LoadBalancers;
 use crate::orphan::Orphan;
 use crate::pod::Pod;
 use crate::replica::Pods;
@@ -56,6 +57,9 @@ pub struct World {
     /// ReplicaSets of the namespace with the hash label that nobody controls.
     #[serde(default)]
     pub orphans: Vec<Orphan>,
+    /// What AWS says of the load balancers behind the ALB router; `None` where it is not asked.
+    #[serde(default)]
+    pub load_balancers: Option<LoadBalancers>,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -68,6 +68,7 @@ pub fn fresh() -> Scene {
         workload: None,
         extensions: Default::default(),
         orphans: Vec::new(),
+        load_balancers: None,
     };
     Scene { world, prompt: true, number: 0 }
 }

@@ -1,7 +1,7 @@
 //! Translates a Split to and from the actions that the AWS load balancer controller reads in annotations of an Ingress.
 //!
-//! What the load balancer does is known to AWS only, and AWS is not asked: a change is taken as followed after
-//! [`PROPAGATION_SECONDS`].
+//! What the load balancer does is known to AWS only. Where AWS is asked ([`Alb::verified`]), what it says counts; elsewhere
+//! a change is taken as followed after [`PROPAGATION_SECONDS`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,7 @@ use serin_core::write::Write;
 
 use self::book::Book;
 use self::condition::conditions;
+use self::verify::Checked;
 use crate::capability::{Capabilities, Headers, Mirrors};
 use crate::fork::Share;
 use crate::object;
@@ -25,10 +26,16 @@ mod action;
 mod book;
 mod condition;
 mod header_path;
+mod verify;
+
+pub use verify::{load_balancer_hosts, load_balancers};
 
 /// The controller takes seconds to see a change and to call AWS, whose load balancers take seconds more to follow. Neither
 /// gives a bound; this one is what deployments usually wait, doubled.
 const PROPAGATION_SECONDS: i64 = 60;
+
+/// As long as AWS is asked: its nodes follow what it says within seconds; it gives no bound.
+const VERIFIED_SECONDS: i64 = 15;
 
 const PATH: &str = "spec.strategy.canary.trafficRouting.alb";
 const PREFIX: &str = "alb.ingress.kubernetes.io";
@@ -43,6 +50,7 @@ pub struct Alb {
     port: i32,
     root: Option<String>,
     stickiness: Option<StickinessConfig>,
+    verified: bool,
 }
 
 /// What the annotations of one Ingress should be.
@@ -92,7 +100,13 @@ impl Alb {
             port: *service_port,
             root: given(root_service),
             stickiness: stickiness_config.clone(),
+            verified: false,
         })
+    }
+
+    /// Takes a split for applied only when AWS says so, if `verified`.
+    pub fn verified(self, verified: bool) -> Self {
+        Self { verified, ..self }
     }
 
     /// The Service of the paths that are weighted, which names the action.
@@ -251,8 +265,8 @@ impl Router for Alb {
             max_weight: false,
             additional: true,
             role_change: self.root.is_some(),
-            confirms: false,
-            propagation_seconds: PROPAGATION_SECONDS,
+            confirms: self.verified,
+            propagation_seconds: if self.verified { VERIFIED_SECONDS } else { PROPAGATION_SECONDS },
         }
     }
 
@@ -277,7 +291,14 @@ impl Router for Alb {
     fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {
         let mut reading = Reading::of(PERCENT);
         for (key, _) in &self.ingresses {
-            reading.look(key, &Sight::of(seen, key), |object| self.find(key, object, backends));
+            let sight = Sight::of(seen, key);
+            reading.look(key, &sight, |object| self.find(key, object, backends));
+            let checked = sight.object().filter(|_| self.verified);
+            match checked.map(|object| self.check(key, object, backends, seen)) {
+                Some(Checked::Unasked(why)) => reading.doubt(why),
+                Some(Checked::Outdated | Checked::Doubted(_)) => reading.wait(),
+                Some(Checked::Confirmed(_)) | None => {}
+            }
         }
         reading.effective()
     }

@@ -31,6 +31,7 @@ mod ambassador;
 mod apisix;
 mod app_mesh;
 mod capability;
+pub mod elb;
 mod expression;
 pub mod extension;
 mod fork;
@@ -49,7 +50,7 @@ pub mod service;
 mod smi;
 mod traefik;
 
-pub use alb::Alb;
+pub use alb::{Alb, load_balancer_hosts, load_balancers};
 pub use ambassador::Ambassador;
 pub use apisix::Apisix;
 pub use app_mesh::AppMesh;

@@ -19,7 +19,8 @@ use crate::traefik::Traefik;
 
 const PATH: &str = "spec.strategy.canary.trafficRouting";
 
-/// The versions to ask for where users run several; the shell knows from discovery which are served.
+/// The versions to ask for where users run several, which the shell knows from discovery, and what else is set for all
+/// Rollouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiVersions {
     /// Version of `networking.istio.io`; the objects are the same in all of them.
@@ -33,6 +34,8 @@ pub struct ApiVersions {
     /// Version of TLSRoute: v1 from Gateway API 1.5 on, whose standard channel serves no other; v1alpha3 or v1alpha2
     /// before.
     pub tls_route: String,
+    /// AWS is asked what its load balancers do.
+    pub verify_load_balancers: bool,
 }
 
 impl Default for ApiVersions {
@@ -44,6 +47,7 @@ impl Default for ApiVersions {
             smi: text("v1alpha1"),
             tcp_route: text("v1alpha2"),
             tls_route: text("v1"),
+            verify_load_balancers: false,
         }
     }
 }
@@ -100,7 +104,9 @@ fn build(
     let made: [Option<Made>; 8] = [
         istio.as_ref().map(|spec| Istio::new(spec, namespace, &versions.istio).map(boxed)),
         nginx.as_ref().map(|spec| Nginx::new(spec, rollout, most(routing)).map(boxed)),
-        alb.as_ref().map(|spec| Alb::new(spec, namespace).map(boxed)),
+        alb.as_ref().map(|spec| {
+            Alb::new(spec, namespace).map(|alb| boxed(alb.verified(versions.verify_load_balancers)))
+        }),
         smi.as_ref().map(|spec| Smi::new(spec, rollout, &versions.smi).map(boxed)),
         ambassador.as_ref().map(|spec| Ambassador::new(spec, namespace, &versions.ambassador).map(boxed)),
         app_mesh.as_ref().map(|spec| AppMesh::new(spec, namespace).map(boxed)),

@@ -38,6 +38,6 @@ pub(super) fn profile() -> (Place, String) {
 }
 
 /// The domain of AWS for a region.
-pub(super) fn domain(region: &str) -> &'static str {
+pub fn domain(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }

@@ -105,6 +105,7 @@ pub(crate) async fn rollout(
         workload,
         extensions,
         orphans: Vec::new(),
+        load_balancers: None,
         replica_sets,
         rollout,
     };

@@ -64,6 +64,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         workload: None,
         extensions: Extensions { configured: Some(Default::default()), told: Vec::new() },
         orphans: Vec::new(),
+        load_balancers: None,
     };
     check(&world, &[], Vec::new())
 }

@@ -205,6 +205,7 @@ mod tests {
             workload: None,
             extensions: Default::default(),
             orphans: Vec::new(),
+            load_balancers: None,
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

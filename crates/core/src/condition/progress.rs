@@ -5,6 +5,7 @@ use serin_api::RolloutStatus;
 use super::{Said, find, is_true, remove, set, word};
 use crate::analysis;
 use crate::facts::Facts;
+use crate::load_balancer;
 use crate::memory::Memory;
 use crate::revision;
 use crate::time::after;
@@ -102,7 +103,7 @@ fn progressed(before: &RolloutStatus, memory: &Memory) -> bool {
         || after.blue_green.preview_selector != before.blue_green.preview_selector
 }
 
-/// The deadline does not run while somebody else's work is waited for: pauses, analyses, bakes, delayed scale-downs.
+/// The deadline does not run while somebody else's work is waited for: pauses, analyses, bakes, delayed scale-downs, AWS.
 fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
     let Some(known) = find(&memory.status, word::PROGRESSING).cloned() else {
         return false;
@@ -119,6 +120,7 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
         || analysis::holding(facts, memory).is_some()
         || analysis::promotion_run_is_on(memory)
         || memory.watching
+        || load_balancer::silent(facts)
         || memory.status.canary.bake.is_some();
     let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
     if let Some(until) = delayed.filter(|until| *until > facts.world.now) {

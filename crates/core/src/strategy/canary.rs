@@ -9,6 +9,7 @@ use crate::capacity;
 use crate::extension;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
+use crate::load_balancer;
 use crate::managed_route;
 use crate::memory::{CANARY_PAUSE_STEP, Memory, last_index};
 use crate::split::{Effective, Split};
@@ -181,7 +182,9 @@ fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bo
             false
         }
         _ => {
-            gates.wait(&format!("the router to apply weight {wanted}"), "the step is done");
+            let doubt = load_balancer::doubt(facts).map(|doubt| doubt.waits_for.clone());
+            let waits_for = doubt.unwrap_or_else(|| format!("the router to apply weight {wanted}"));
+            gates.wait(&waits_for, "the step is done");
             false
         }
     }

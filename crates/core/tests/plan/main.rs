@@ -22,6 +22,7 @@ mod experiment;
 mod extension;
 mod inconclusive;
 mod law;
+mod load_balancer;
 mod orphan;
 mod ping_pong;
 mod recreate;

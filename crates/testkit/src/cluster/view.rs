@@ -30,6 +30,7 @@ impl Cluster {
             workload: None,
             extensions: Default::default(),
             orphans: Vec::new(),
+            load_balancers: None,
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());

@@ -1,13 +1,11 @@
 //! What routers do beside weights, under real requests through a real gateway.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use serin_e2e::way::{GATEWAY_API, TRAEFIK, Way};
 use serin_e2e::{Scene, play};
 
-use crate::traffic::{abort, begin, change, paused_at, promoted, split_is};
+use crate::traffic::{WAY_BACK, abort, begin, change, paused_at, promoted, split_is};
 
 async fn selected(scene: &Scene, service: &str) -> Result<Value> {
     let service = scene.cluster.get("v1", "Service", service).await?;
@@ -30,8 +28,7 @@ fn services_that_change_roles_lose_no_request() {
             paused_at(scene, 1).await?;
             split_is(&load, version, 30).await?;
             let took = abort(scene, &load, version).await?;
-            // Under one test alone it is less than 2 s: see the module `traffic`.
-            ensure!(took < Duration::from_secs(5), "{version} got requests until {took:?} after the abort");
+            ensure!(took < WAY_BACK, "{version} got requests until {took:?} after the abort");
             scene.cluster.merge_status("shop", serde_json::json!({"abort": false})).await?;
             let paused = paused_at(scene, 1).await?;
             let current = paused["status"]["currentPodHash"].clone();
