@@ -164,19 +164,24 @@ impl Cluster {
         })
     }
 
+    /// An API of all objects of the namespace in use or of the cluster, however odd one of them is.
+    pub(crate) fn listing<K: Kind>(&self, everywhere: bool) -> Api<DeserializeGuard<K>> {
+        if everywhere { Api::all(self.client.clone()) } else { self.api() }
+    }
+
     /// All Rollouts, or all Experiments, of the namespace or of the cluster. One that cannot be read becomes a note.
     ///
     /// # Errors
     /// When they cannot be listed.
     pub(crate) async fn list<K: Kind>(&self, everywhere: bool) -> Result<(Vec<K>, Vec<String>), Failure> {
         let plural = K::PLURAL;
-        let (api, object) = if everywhere {
-            (Api::all(self.client.clone()), format!("{plural} of all namespaces"))
+        let object = if everywhere {
+            format!("{plural} of all namespaces")
         } else {
-            (self.api::<DeserializeGuard<K>>(), format!("{plural} in namespace \"{}\"", self.namespace))
+            format!("{plural} in namespace \"{}\"", self.namespace)
         };
-        let list =
-            api.list(&ListParams::default()).await.map_err(|error| self.failure("list", &object, &error))?;
+        let list = self.listing::<K>(everywhere).list(&ListParams::default()).await;
+        let list = list.map_err(|error| self.failure("list", &object, &error))?;
         Ok(readable(list.items))
     }
 

@@ -89,7 +89,7 @@ pub enum Verb {
     Promote(PromoteArguments),
     /// Take the update back: all traffic goes to stable.
     Abort(Names),
-    /// Start an aborted update again at its first step.
+    /// Start an aborted update again at its first step, or an Experiment that is over: retry experiment NAME.
     Retry(Names),
     /// Put the pod template of an earlier revision back: stable's when an update is on its way or aborted, else the
     /// one before.

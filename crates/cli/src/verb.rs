@@ -11,12 +11,15 @@ mod hold;
 mod lint;
 mod list;
 mod list_experiments;
+mod listed;
 pub mod pause;
 mod plan;
 pub mod promote;
 mod replay;
 pub mod restart;
 pub mod retry;
+mod retry_experiment;
+mod screen;
 pub mod set_image;
 mod simulate;
 mod status;
@@ -85,6 +88,7 @@ async fn change(cluster: &Cluster, verb: &Verb) -> Result<(), Failure> {
         Verb::Abort(names) => {
             all(cluster, names, "abort", |rollout| abort::decide(rollout, invocation)).await
         }
+        Verb::Retry(names) if names.experiments() => retry_experiment::run(cluster, names).await,
         Verb::Retry(names) => all(cluster, names, "retry", retry::decide).await,
         Verb::Pause(names) => {
             all(cluster, names, "pause", |rollout| pause::decide(rollout, invocation)).await

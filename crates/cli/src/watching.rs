@@ -7,11 +7,11 @@ use futures::future::FutureExt;
 use futures::stream::{BoxStream, SelectAll, StreamExt, select_all};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Resource;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serin_api::{AnalysisRun, Experiment, Rollout, label};
 
@@ -23,7 +23,8 @@ use crate::observed::{Observed, ObservedExperiment, Parts};
 /// The watches of the parts; that of the object itself comes before them.
 const PARTS: [&str; 4] = ["ReplicaSets", "pods", "AnalysisRuns", "Experiments"];
 
-type Happening = (usize, Result<bool, watcher::Error>);
+/// Something that a watch has told: which watch it was, and whether its first list is complete.
+pub(crate) type Happening = (usize, Result<bool, watcher::Error>);
 
 /// What can be watched with its parts.
 pub(crate) trait Whole: Kind {
@@ -85,14 +86,14 @@ impl<'c, K: Whole> Watching<'c, K> {
     pub(crate) fn begin(cluster: &'c Cluster, name: &str, scope: Scope) -> Self {
         let labels = watch::Config::default().labels(&scope.pods);
         let own = watch::Config::default().fields(&format!("metadata.name={name}"));
-        let (wholes, first) = mirror(cluster, 0, own);
-        let (replica_sets, second) = mirror(cluster, 1, labels.clone());
-        let (pods, third) = mirror(cluster, 2, labels);
-        let (runs, fourth) = mirror(cluster, 3, watch::Config::default().labels(&scope.runs));
+        let (wholes, first) = mirror(cluster.api(), 0, own);
+        let (replica_sets, second) = mirror(cluster.api(), 1, labels.clone());
+        let (pods, third) = mirror(cluster.api(), 2, labels);
+        let (runs, fourth) = mirror(cluster.api(), 3, watch::Config::default().labels(&scope.runs));
         let mut events = vec![first, second, third, fourth];
         let experiments = K::HAS_EXPERIMENTS.then(|| {
             let (store, fifth) =
-                mirror(cluster, 4, watch::Config::default().labels(label::POD_TEMPLATE_HASH));
+                mirror(cluster.api(), 4, watch::Config::default().labels(label::POD_TEMPLATE_HASH));
             events.push(fifth);
             store
         });
@@ -184,7 +185,8 @@ pub(crate) enum Seen<P> {
     Gone,
 }
 
-fn cloned<K>(store: &Store<K>) -> Vec<K>
+/// Copies of all objects that a watch has seen.
+pub(crate) fn cloned<K>(store: &Store<K>) -> Vec<K>
 where
     K: Resource + Clone + 'static,
     K::DynamicType: Hash + Eq + Clone,
@@ -193,17 +195,17 @@ where
 }
 
 /// A watch that keeps a copy; its items say whether the first list is complete.
-fn mirror<K>(
-    cluster: &Cluster,
+pub(crate) fn mirror<K>(
+    api: Api<K>,
     index: usize,
     config: watch::Config,
 ) -> (Store<K>, BoxStream<'static, Happening>)
 where
-    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Default + Hash + Eq + Clone + Send + Unpin,
 {
     let (store, writer) = reflector::store();
-    let events = watch(cluster.api::<K>(), config).default_backoff();
+    let events = watch(api, config).default_backoff();
     let events = reflector::reflector(writer, events);
     let events = events
         .map(move |event| (index, event.map(|event| !matches!(event, Event::Init | Event::InitApply(_)))));

@@ -40,6 +40,12 @@ pub struct ListArguments {
     /// Of all namespaces.
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// Draw the list again whenever something changes.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// End watching after this many seconds; 0: never.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub timeout_seconds: u64,
     /// Format; default: text.
     #[arg(short, long)]
     pub output: Option<Format>,

@@ -34,22 +34,26 @@ impl Names {
         is_experiment(first.split_once('/').map_or(first.as_str(), |(kind, _)| kind))
     }
 
-    /// The one Experiment that is named: `experiment NAME` or `experiment/NAME`.
+    /// The Experiments that are named: `experiment NAME…` or `experiment/NAME`.
     ///
     /// # Errors
-    /// More than one name, or another kind.
-    pub fn one_experiment(&self) -> Result<&str, String> {
+    /// Another kind.
+    pub fn plain_experiments(&self) -> Result<Vec<&str>, String> {
         let words = match self.names.as_slice() {
             [kind, rest @ ..] if is_experiment(kind) && !rest.is_empty() => rest,
             words => words,
         };
-        let [word] = words else {
-            return Err(format!("one experiment at a time, not {}: {}", words.len(), words.join(", ")));
-        };
-        match word.split_once('/') {
-            None => Ok(word),
-            Some((kind, name)) if is_experiment(kind) => Ok(name),
-            Some((kind, _)) => Err(format!("\"{kind}\" is no experiment; write experiment/NAME")),
+        words.iter().map(|word| plain_experiment(word)).collect()
+    }
+
+    /// The one Experiment that is named.
+    ///
+    /// # Errors
+    /// More than one name, or another kind.
+    pub fn one_experiment(&self) -> Result<&str, String> {
+        match self.plain_experiments()?.as_slice() {
+            [name] => Ok(name),
+            names => Err(format!("one experiment at a time, not {}: {}", names.len(), names.join(", "))),
         }
     }
 
@@ -75,6 +79,14 @@ const EXPERIMENT_WORDS: [&str; 5] =
 
 pub(super) fn is_experiment(word: &str) -> bool {
     EXPERIMENT_WORDS.contains(&word)
+}
+
+fn plain_experiment(word: &str) -> Result<&str, String> {
+    match word.split_once('/') {
+        None => Ok(word),
+        Some((kind, name)) if is_experiment(kind) => Ok(name),
+        Some((kind, _)) => Err(format!("\"{kind}\" is no experiment; write experiment/NAME")),
+    }
 }
 
 /// A name without `rollout/` before it.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serin_api::{Experiment, Rollout};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{list, list_experiments};
+use super::listed::{self, Listing};
+use super::screen::{Drawn, PAUSE, Screen, TICK};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::flags::{Format, GetArguments};
@@ -17,20 +17,21 @@ use crate::print;
 use crate::tree::{ExperimentTree, Tree, experiment_text, experiment_tree, text, tree};
 use crate::watching::{Seen, Watching, Whole};
 
-/// How often ages and countdowns are drawn anew on a terminal; nothing is asked for.
-const TICK: Duration = Duration::from_secs(1);
-/// How long changes that belong together are collected before they are drawn.
-const PAUSE: Duration = Duration::from_millis(200);
-
 /// Performs the verb.
 ///
 /// # Errors
 /// When the object cannot be read, or is deleted while it is watched.
 pub(crate) async fn run(cluster: &Cluster, arguments: &GetArguments, paint: Paint) -> Result<(), Failure> {
     let (names, everywhere) = (&arguments.names, arguments.all_namespaces);
+    let listing = Listing {
+        everywhere,
+        watch: arguments.watch,
+        timeout: Duration::from_secs(arguments.timeout_seconds),
+        format: arguments.output,
+    };
     match (names.experiments(), names.all() || everywhere) {
-        (true, true) => list_experiments::all(cluster, everywhere, arguments.output, paint).await,
-        (false, true) => list::all(cluster, everywhere, arguments.output, paint).await,
+        (true, true) => listed::run::<Experiment>(cluster, listing, paint).await,
+        (false, true) => listed::run::<Rollout>(cluster, listing, paint).await,
         (true, false) => {
             let name = names.one_experiment().map_err(Failure::new)?;
             let seen = cluster.observe_experiment(name).await?;
@@ -42,16 +43,6 @@ pub(crate) async fn run(cluster: &Cluster, arguments: &GetArguments, paint: Pain
             show::<Rollout>(cluster, name, &seen, arguments, paint).await
         }
     }
-}
-
-/// What can be drawn: an object with its parts, at a moment.
-trait Drawn: Clone {
-    type Tree: Serialize;
-    fn tree(&self) -> Self::Tree;
-    fn text(&self, paint: Paint) -> String;
-    fn now(&self) -> Timestamp;
-    /// As if it was seen at another moment.
-    fn at(&self, now: Timestamp) -> Self;
 }
 
 impl Drawn for Observed {
@@ -127,12 +118,7 @@ where
     K: Whole,
     K::Picture: Drawn,
 {
-    let mut screen = Screen {
-        json: arguments.output.is_some(),
-        terminal: print::to_terminal(),
-        began: first.now(),
-        last: String::new(),
-    };
+    let mut screen = Screen::new(arguments.output, first.now());
     screen.draw(first, paint)?;
     let mut watching = Watching::<K>::begin(cluster, name, K::scope(first));
     let end = (arguments.timeout_seconds > 0)
@@ -158,35 +144,5 @@ where
                 return Err(Failure::new(format!("{} was deleted", cluster.title_of::<K>(name))));
             }
         }
-    }
-}
-
-/// What was drawn last, so that nothing is drawn twice.
-struct Screen {
-    json: bool,
-    terminal: bool,
-    began: Timestamp,
-    last: String,
-}
-
-impl Screen {
-    fn draw(&mut self, seen: &impl Drawn, paint: Paint) -> Result<(), Failure> {
-        let live = self.terminal && !self.json;
-        let drawn = seen.text(paint);
-        // Ages differ every second: elsewhere than on a terminal they are no news.
-        let news = if live { drawn.clone() } else { seen.at(self.began).text(paint) };
-        if news == self.last {
-            return Ok(());
-        }
-        let first = self.last.is_empty();
-        self.last = news;
-        if self.json {
-            return print::json_line(&seen.tree());
-        }
-        if live {
-            let start = if first { "\x1b[2J\x1b[H" } else { "\x1b[H" };
-            return print::text(&format!("{start}{}\x1b[J", drawn.replace('\n', "\x1b[K\n")));
-        }
-        print::text(&format!("{}{drawn}", if first { "" } else { "---\n" }))
     }
 }

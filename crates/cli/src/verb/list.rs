@@ -1,17 +1,19 @@
 //! `list`, and of it `list rollouts`: the Rollouts of a namespace or of the cluster, one a line.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
-use serin_api::Rollout;
+use serin_api::{Experiment, Rollout};
 use serin_view::phase::{Standing, standing};
 use serin_view::step;
 
-use super::list_experiments;
-use crate::cluster::{Cluster, Kind};
+use super::listed::{self, Listed, Listing};
+use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::flags::{Format, ListArguments};
+use crate::flags::ListArguments;
 use crate::paint::{Paint, Tone, columns, of_phase};
-use crate::print;
 use crate::tree::strategy;
 
 /// One line of the list.
@@ -38,33 +40,32 @@ pub(crate) struct Row {
 /// # Errors
 /// When they cannot be listed.
 pub(crate) async fn run(cluster: &Cluster, arguments: &ListArguments, paint: Paint) -> Result<(), Failure> {
+    let listing = Listing {
+        everywhere: arguments.all_namespaces,
+        watch: arguments.watch,
+        timeout: Duration::from_secs(arguments.timeout_seconds),
+        format: arguments.output,
+    };
     if arguments.experiments() {
-        return list_experiments::all(cluster, arguments.all_namespaces, arguments.output, paint).await;
+        return listed::run::<Experiment>(cluster, listing, paint).await;
     }
-    all(cluster, arguments.all_namespaces, arguments.output, paint).await
+    listed::run::<Rollout>(cluster, listing, paint).await
 }
 
-/// Lists all Rollouts of the namespace, or of the cluster.
-///
-/// # Errors
-/// When they cannot be listed.
-pub(crate) async fn all(
-    cluster: &Cluster,
-    everywhere: bool,
-    format: Option<Format>,
-    paint: Paint,
-) -> Result<(), Failure> {
-    let (rollouts, notes) = cluster.list(everywhere).await?;
-    let rows: Vec<_> = rollouts.iter().map(row).collect();
-    if format == Some(Format::Json) {
-        print::json(&rows)?;
-    } else if rows.is_empty() && notes.is_empty() {
-        nothing::<Rollout>(cluster, everywhere);
-    } else {
-        print::text(&table(&rows, everywhere, paint))?;
+impl Listed for Rollout {
+    type Row = Row;
+
+    fn row(&self, _: Timestamp) -> Row {
+        row(self)
     }
-    notes.iter().chain(&brakes(&rollouts)).for_each(|note| eprintln!("note: {note}"));
-    Ok(())
+
+    fn table(rows: &[Row], namespaces: bool, paint: Paint) -> String {
+        table(rows, namespaces, paint)
+    }
+
+    fn notes(rollouts: &[Self]) -> Vec<String> {
+        brakes(rollouts).into_iter().collect()
+    }
 }
 
 /// What holds updates of these Rollouts, each once.
@@ -76,18 +77,8 @@ fn brakes(rollouts: &[Rollout]) -> std::collections::BTreeSet<String> {
     set.collect()
 }
 
-/// Says that there is nothing to list, and where.
-pub(super) fn nothing<K: Kind>(cluster: &Cluster, everywhere: bool) {
-    let place = if everywhere {
-        "in any namespace".to_owned()
-    } else {
-        format!("in namespace \"{}\"; -A lists all namespaces", cluster.namespace())
-    };
-    eprintln!("no {} {place}", K::PLURAL);
-}
-
 /// The line of a Rollout.
-pub(crate) fn row(rollout: &Rollout) -> Row {
+fn row(rollout: &Rollout) -> Row {
     let status = rollout.status.clone().unwrap_or_default();
     Row {
         namespace: rollout.namespace().unwrap_or_default(),
@@ -105,7 +96,7 @@ pub(crate) fn row(rollout: &Rollout) -> Row {
 }
 
 /// The lines in columns, with a heading.
-pub(crate) fn table(rows: &[Row], namespaces: bool, paint: Paint) -> String {
+fn table(rows: &[Row], namespaces: bool, paint: Paint) -> String {
     let heading = [
         "NAMESPACE",
         "NAME",

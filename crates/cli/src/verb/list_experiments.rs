@@ -5,19 +5,15 @@ use kube::ResourceExt;
 use serde::Serialize;
 use serin_api::{AnalysisPhase, Experiment};
 
-use super::list::nothing;
-use crate::cluster::Cluster;
-use crate::failure::Failure;
-use crate::flags::Format;
+use super::listed::Listed;
 use crate::moment::{age, span};
 use crate::observed::{ObservedExperiment, Parts};
 use crate::paint::{Paint, Tone, columns, of_analysis};
-use crate::print;
 use crate::tree::word;
 
 /// One line of the list.
 #[derive(Clone, Debug, Serialize)]
-struct Row {
+pub(crate) struct Row {
     namespace: String,
     name: String,
     phase: AnalysisPhase,
@@ -29,28 +25,20 @@ struct Row {
     age: String,
 }
 
-/// Lists all Experiments of the namespace, or of the cluster.
-///
-/// # Errors
-/// When they cannot be listed.
-pub(crate) async fn all(
-    cluster: &Cluster,
-    everywhere: bool,
-    format: Option<Format>,
-    paint: Paint,
-) -> Result<(), Failure> {
-    let (experiments, notes) = cluster.list::<Experiment>(everywhere).await?;
-    let now = Timestamp::now();
-    let rows: Vec<_> = experiments.into_iter().map(|experiment| row(experiment, now)).collect();
-    if format == Some(Format::Json) {
-        print::json(&rows)?;
-    } else if rows.is_empty() && notes.is_empty() {
-        nothing::<Experiment>(cluster, everywhere);
-    } else {
-        print::text(&table(&rows, everywhere, paint))?;
+impl Listed for Experiment {
+    type Row = Row;
+
+    fn row(&self, now: Timestamp) -> Row {
+        row(self.clone(), now)
     }
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
-    Ok(())
+
+    fn table(rows: &[Row], namespaces: bool, paint: Paint) -> String {
+        table(rows, namespaces, paint)
+    }
+
+    fn notes(_: &[Self]) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 fn row(experiment: Experiment, now: Timestamp) -> Row {
