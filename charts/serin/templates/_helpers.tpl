@@ -92,6 +92,13 @@ argo-rollouts-controller-lock{{ with .Values.controller.instanceId }}-{{ . }}{{ 
   verbs: [get]
 {{- end }}
 {{- end }}
+{{- if and .Values.controller.selfServiceNotifications (not .Values.controller.namespaced) }}
+# Settings of notifications, of every namespace.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [argo-rollouts-notification-secret]
+  verbs: [list]
+{{- end }}
 {{- $routers := .Values.rbac.routers }}
 {{- if $routers.gatewayAPI }}
 # What a gateway can do, for mirrors: some answer a rule that they cannot serve with errors.

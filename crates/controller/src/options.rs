@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+mod foreign;
+
+pub use foreign::Foreign;
+
 /// Serves Rollouts and AnalysisRuns of argoproj.io/v1alpha1: brings new versions to users step by step, and takes them
 /// back when they are worse.
 ///
@@ -66,6 +70,10 @@ pub struct Options {
     /// Tag by which the AWS load balancer controller says whose a target group is.
     #[arg(long, default_value = "ingress.k8s.aws/resource", value_name = "KEY")]
     pub alb_tag_key_resource_id: String,
+    /// Read settings of notifications in every namespace, beside those of the controller's: a team's own services and
+    /// secrets for its own Rollouts. Needs the right to list the ConfigMap and the Secret by their names.
+    #[arg(long = "self-service-notification-enabled", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub self_service: bool,
     /// Act only while holding the lease argo-rollouts-controller-lock[-ID].
     #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub leader_elect: bool,
@@ -96,64 +104,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object on a line.
     Json,
-}
-
-/// Flags that Argo's controller has and that mean nothing here: taken, so that its Deployment starts this program as it
-/// is, and each said at the start with the reason, so that a setting is not lost silently.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Foreign {
-    #[arg(long, hide = true)]
-    qps: Option<String>,
-    #[arg(long, hide = true)]
-    burst: Option<String>,
-    #[arg(long, hide = true)]
-    kloglevel: Option<String>,
-    #[arg(long, hide = true)]
-    service_threads: Option<String>,
-    #[arg(long, hide = true)]
-    ingress_threads: Option<String>,
-    #[arg(long, hide = true)]
-    ephemeral_metadata_threads: Option<String>,
-    #[arg(long, hide = true, env = "ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE")]
-    analysis_job_namespace: Option<String>,
-    #[arg(long, hide = true, env = "ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG")]
-    analysis_job_kubeconfig: Option<String>,
-    #[arg(long, hide = true)]
-    enable_pprof_address: Option<String>,
-    #[arg(long, hide = true)]
-    aws_target_group_binding_api_version: Option<String>,
-    #[arg(long, hide = true, value_parser = refused("Rollouts and their analysis are always served together"))]
-    controllers: Option<String>,
-}
-
-impl Foreign {
-    /// A sentence for each of these flags that is set.
-    pub fn said(&self) -> Vec<String> {
-        let client = "requests are limited by the API server's priority and fairness, not by the client";
-        let same_loop = "it is done in the same loop as the Rollout; use --rollout-threads";
-        let bindings = "readiness gates say when pods are targets, and TargetGroupBindings are not read";
-        let beside_run = "Jobs of analyses run beside their AnalysisRun";
-        [
-            ("analysis-job-namespace", &self.analysis_job_namespace, beside_run),
-            ("analysis-job-kubeconfig", &self.analysis_job_kubeconfig, beside_run),
-            ("qps", &self.qps, client),
-            ("burst", &self.burst, client),
-            ("kloglevel", &self.kloglevel, "there is no client-go here; use --loglevel"),
-            ("service-threads", &self.service_threads, same_loop),
-            ("ingress-threads", &self.ingress_threads, same_loop),
-            ("ephemeral-metadata-threads", &self.ephemeral_metadata_threads, same_loop),
-            ("aws-target-group-binding-api-version", &self.aws_target_group_binding_api_version, bindings),
-            ("enable-pprof-address", &self.enable_pprof_address, "there is no Go runtime to profile"),
-        ]
-        .into_iter()
-        .filter(|(_, value, _)| value.is_some())
-        .map(|(flag, _, why)| format!("--{flag} changes nothing: {why}"))
-        .collect()
-    }
-}
-
-fn refused(why: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
-    move |_| Err(format!("{why}; remove the flag"))
 }
 
 fn workers(text: &str) -> Result<u16, String> {
@@ -190,6 +140,11 @@ impl Options {
             return Err("--metricsPort and --healthzPort must be different".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether each namespace may have its own settings of notifications; with one namespace, they are the controller's.
+    pub fn self_service(&self) -> bool {
+        self.self_service && !self.namespaced
     }
 
     /// Name of the lease.
@@ -229,6 +184,8 @@ mod tests {
             assert!(parse(&[flag]).unwrap().aws_verify_target_group, "{flag}");
         }
         assert_eq!(options.lease(), "argo-rollouts-controller-lock");
+        assert!(parse(&["--self-service-notification-enabled"]).unwrap().self_service());
+        assert!(!parse(&["--self-service-notification-enabled", "--namespaced"]).unwrap().self_service());
         assert_eq!(parse(&["--instance-id", "x"]).unwrap().lease(), "argo-rollouts-controller-lock-x");
     }
 
@@ -237,6 +194,7 @@ mod tests {
         for (flags, reason) in [
             (vec!["--controllers=analysis"], "served together"),
             (vec!["--leader-election-retry-period=soon"], "is not a duration"),
+            (vec!["--traefik-api-group=traefik.containo.us"], "only traefik.io is supported"),
             (vec!["--rollout-threads=0"], "from 1 to 65535"),
             (vec!["--no-such-flag"], "unexpected argument"),
         ] {

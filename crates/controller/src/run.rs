@@ -19,7 +19,7 @@ use crate::experiments::Experiments;
 use crate::extensions::Configured;
 use crate::lease::{Election, End, Leadership, Terms};
 use crate::measure::Prober;
-use crate::notify::{self, Notifier};
+use crate::notify::{self, Notifier, Place};
 use crate::options::Options;
 use crate::perform::Performer;
 use crate::read::Reader;
@@ -192,10 +192,11 @@ impl Parts {
     /// Notifies people of `events` until nobody tells any more.
     fn notify(&self, events: mpsc::Receiver<Told>) -> JoinHandle<()> {
         let (caches, exchange) = (self.caches.clone(), self.exchange.clone());
-        let (client, home, tally) = (self.client.clone(), self.home.clone(), self.tally.clone());
+        let (client, tally) = (self.client.clone(), self.tally.clone());
+        let place = Place { home: self.home.clone(), self_service: self.options.self_service() };
         tokio::spawn(async move {
             let notifier = Notifier::new(caches, exchange, tally);
-            notifier.follow(client, home).await;
+            notifier.follow(client, place).await;
             notifier.run(events).await;
         })
     }

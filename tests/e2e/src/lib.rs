@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod controller;
 pub mod load;
 pub mod manifest;
+pub mod receiver;
 pub mod scene;
 pub mod way;
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub subscriptions: Vec<Subscription>,
     /// `defaultTriggers`: for subscriptions that name none.
     pub default_triggers: Vec<String>,
+    /// `defaultTriggers.SERVICE`: in place of those for one service.
+    pub service_default_triggers: BTreeMap<String, Vec<String>>,
     /// `context`: values for templates.
     pub context: BTreeMap<String, String>,
     /// The keys of the Secret, for templates; never logged.
@@ -72,6 +74,11 @@ pub fn read(data: &BTreeMap<String, String>, secrets: BTreeMap<String, String>) 
 }
 
 impl Settings {
+    /// Triggers of a subscription to a service that names none.
+    pub fn default_triggers_of(&self, service: &str) -> &[String] {
+        self.service_default_triggers.get(service).unwrap_or(&self.default_triggers)
+    }
+
     fn take(&mut self, key: &str, text: &str) -> Result<(), String> {
         match key.split_once('.').unwrap_or((key, "")) {
             ("service", kind) => {
@@ -84,6 +91,9 @@ impl Settings {
             ("trigger", name) => drop(self.triggers.insert(name.to_owned(), yaml(text)?)),
             ("subscriptions", "") => self.subscriptions = yaml(text)?,
             ("defaultTriggers", "") => self.default_triggers = yaml(text)?,
+            ("defaultTriggers", service) => {
+                drop(self.service_default_triggers.insert(service.to_owned(), yaml(text)?));
+            }
             ("context", "") => self.context = yaml(text)?,
             _ => return Err("the key is not known".to_owned()),
         }
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_said_by_its_key_and_the_rest_works() {
         let (found, wrong) = settings(&[
-            ("service.email", "host: smtp"),
+            ("service.webex", "token: x"),
             ("service.slack", "token: $missing"),
             ("service.webhook.hook", "headers: []"),
             ("template.ok", "message: x"),
@@ -158,8 +168,11 @@ mod tests {
         assert_eq!(found.templates.len(), 1);
         assert!(found.services.is_empty() && found.triggers.is_empty());
         assert_eq!(wrong.len(), 5, "{wrong:?}");
-        assert!(wrong[1].starts_with("service.email: email is not supported"), "{wrong:?}");
-        assert_eq!(wrong[2], "service.slack: the Secret has no key 'missing'");
+        assert_eq!(wrong[1], "service.slack: the Secret has no key 'missing'");
+        assert!(
+            wrong[2].starts_with("service.webex: webex is not supported; use one of webhook"),
+            "{wrong:?}"
+        );
         assert!(wrong[3].starts_with("service.webhook.hook: url is missing"), "{wrong:?}");
         assert_eq!(wrong[0], "servce.slack: the key is not known");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::about::About;
 use super::settings::Settings;
 
 const PREFIX: &str = "notifications.argoproj.io/subscribe.";
@@ -38,24 +39,20 @@ pub fn trigger(reason: &str) -> String {
 }
 
 /// Everybody who is to be told, once each.
-pub fn destinations(
-    settings: &Settings,
-    trigger: &str,
-    annotations: &BTreeMap<String, String>,
-    labels: &BTreeMap<String, String>,
-) -> Vec<Destination> {
+pub(super) fn destinations(settings: &Settings, trigger: &str, about: &About) -> Vec<Destination> {
     let mut found = BTreeSet::new();
-    for (key, recipients) in annotations {
+    for (key, recipients) in &about.annotations {
         let Some(rest) = key.strip_prefix(PREFIX) else { continue };
         let (wanted, service) = match rest.split_once('.') {
             Some((named, service)) => (named == trigger, service),
-            None => (settings.default_triggers.iter().any(|default| default == trigger), rest),
+            None => (settings.default_triggers_of(rest).iter().any(|default| default == trigger), rest),
         };
         if wanted {
             let recipients = recipients.split(';').map(str::trim);
             found.extend(recipients.map(|recipient| destination(service, recipient)));
         }
     }
+    let Some(labels) = &about.labels else { return found.into_iter().collect() };
     for subscription in &settings.subscriptions {
         let triggers = match subscription.triggers.as_slice() {
             [] => &settings.default_triggers,
@@ -113,6 +110,7 @@ fn one(part: &str, labels: &BTreeMap<String, String>) -> bool {
 mod tests {
     use super::*;
     use crate::notify::settings::{Subscription, read};
+    use crate::object::Name;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -153,7 +151,14 @@ mod tests {
             ("other/subscribe.on-rollout-aborted.slack", "nobody"),
         ]);
         let told = |trigger, labels: &[(&str, &str)]| {
-            let all = destinations(&settings, trigger, &annotations, &map(labels));
+            let about = About {
+                name: Name::new("default", "shop"),
+                annotations: annotations.clone(),
+                labels: Some(map(labels)),
+                object: serde_json::Value::Null,
+                runs: serde_json::Value::Null,
+            };
+            let all = destinations(&settings, trigger, &about);
             all.into_iter().map(|to| format!("{}:{}", to.service, to.recipient)).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -166,6 +171,14 @@ mod tests {
         );
         assert_eq!(told("on-rollout-completed", &[]), ["slack:boss"]);
         assert_eq!(told("on-x", &[]), ["slack:all"]);
+        let (own, _) = read(
+            &map(&[("defaultTriggers", "[on-x]"), ("defaultTriggers.teams", "[on-y]")]),
+            BTreeMap::new(),
+        );
+        assert_eq!(
+            (own.default_triggers_of("slack"), own.default_triggers_of("teams")),
+            (&["on-x".to_owned()][..], &["on-y".to_owned()][..])
+        );
     }
 
     #[test]

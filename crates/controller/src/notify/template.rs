@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use gtmpl::Value as GoValue;
+use gtmpl::{Context, Template, Value as GoValue};
 use serde_json::Value;
+
+use super::function::FUNCTIONS;
 
 /// `message` with every text in it rendered over `data`.
 ///
@@ -38,7 +40,12 @@ fn text_of(template: &str, data: &GoValue) -> Result<String, String> {
         return Ok(template.to_owned());
     }
     // The crate gives up on some templates; a message must not take the controller with it.
-    let render = || gtmpl::template(template, data.clone()).map_err(|error| error.to_string());
+    let render = || {
+        let mut parsed = Template::default();
+        parsed.add_funcs(&FUNCTIONS);
+        parsed.parse(template).map_err(|error| error.to_string())?;
+        parsed.render(&Context::from(data.clone())).map_err(|error| error.to_string())
+    };
     let rendered = catch_unwind(AssertUnwindSafe(render));
     rendered.map_err(|_| "the template cannot be rendered".to_owned())?
 }
@@ -95,6 +102,47 @@ mod tests {
         ] {
             let rendered = render(&json!({"message": template}), &data);
             assert_eq!(rendered, Ok(json!({"message": expected})), "{template}");
+        }
+    }
+
+    #[test]
+    fn functions_of_sprig_do_as_there() {
+        let data = json!({"name": "shop", "list": ["a", "b"], "none": null, "n": 3, "on": true, "map": {"k": "v", "n": 1}});
+        for (template, expected) in [
+            ("{{.name | upper}}{{lower \"A\"}}{{toUpper \"b\"}}{{toLower \"C\"}}", "SHOPaBc"),
+            ("{{trim \" x \"}}{{trimPrefix \"v\" \"v1\"}}{{trimSuffix \"-x\" \"a-x\"}}", "x1a"),
+            ("{{.name | replace \"s\" \"c\"}}", "chop"),
+            (
+                "{{contains \"ho\" .name}} {{hasPrefix \"h\" .name}} {{hasSuffix \"p\" .name}}",
+                "true false true",
+            ),
+            ("{{trunc 2 .name}} {{trunc -2 .name}}", "sh op"),
+            ("{{quote \"a\\\"b\"}}{{squote .name}}", "\"a\\\"b\"'shop'"),
+            ("{{indent 2 \"a\\nb\"}}|{{nindent 1 \"a\"}}", "  a\n  b|\n a"),
+            ("{{toJson .list}} {{.n | toString}} {{b64enc .name}}", "[\"a\",\"b\"] 3 c2hvcA=="),
+            (
+                "{{join \"+\" .list}} {{first .list}} {{last .list}} {{join \"-\" (splitList \".\" \"a.b\")}}",
+                "a+b a b a-b",
+            ),
+            (
+                "{{default \"x\" .none}} {{default \"x\" .missing}} {{default \"x\" .name}} {{.missing | default \"y\"}}",
+                "x x shop y",
+            ),
+            ("{{empty .none}} {{empty .list}} {{coalesce .none \"\" .name}}", "true false shop"),
+            ("{{ternary \"yes\" \"no\" .on}} {{.none | ternary \"yes\" \"no\"}}", "yes no"),
+            ("{{hasKey .map \"k\"}} {{hasKey .map \"x\"}}", "true false"),
+            ("{{add .n 1 1}} {{sub .n 1}}", "5 2"),
+        ] {
+            assert_eq!(render(&json!(template), &data), Ok(json!(expected)), "{template}");
+        }
+        for (template, expected) in [
+            ("{{replace \"a\" \"b\"}}", "argument 3 is missing"),
+            ("{{trunc \"x\" .name}}", "'x' is no whole number"),
+            ("{{join \",\" .name}}", "'shop' is no list"),
+            ("{{add 9223372036854775807 1}}", "the number is too large"),
+        ] {
+            let why = render(&json!(template), &data).unwrap_err();
+            assert!(why.contains(expected), "{template}: {why}");
         }
     }
 

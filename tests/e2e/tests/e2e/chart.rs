@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 use serin_e2e::controller::target_binary;
+use serin_e2e::receiver::Receiver;
 use serin_e2e::{Scene, manifest, play};
 
 /// Name and tag of the image that the tests load.
 const IMAGE: (&str, &str) = ("serin-controller", "e2e");
+
+/// Port of the receiver of notifications.
+const RECEIVER: u16 = 18080;
 
 fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/serin")
@@ -106,20 +111,25 @@ mod fast {
     }
 }
 
+/// Loads the controller as an image; its setting for the chart.
+fn image() -> Result<String> {
+    let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `./dev e2e`")?;
+    let program = target_binary("serin-controller");
+    let image = format!("{}:{}", IMAGE.0, IMAGE.1);
+    run(&tool, &["image", &image, program.to_str().unwrap_or_default(), "--with-libs"], "")?;
+    Ok(format!("image.tag={}", IMAGE.1))
+}
+
 #[test]
 fn a_release_serves_from_inside_of_the_cluster_and_hands_over_when_its_leader_goes() {
     play("chart-serves", async |scene| {
         scene.controller.kill().await?;
         let cluster = scene.cluster.clone();
-        let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `./dev e2e`")?;
-        let program = target_binary("serin-controller");
-        let image = format!("{}:{}", IMAGE.0, IMAGE.1);
-        run(&tool, &["image", &image, program.to_str().unwrap_or_default(), "--with-libs"], "")?;
-        let tag = format!("image.tag={}", IMAGE.1);
+        let tag = image()?;
         let settings = [tag.as_str(), "controller.namespaced=true", "replicas=2", "crds.install=false"];
         helm("install", scene, &settings)?;
         let key = ("apps/v1", "Deployment", "serin");
-        let both = |found: &serde_json::Value| found["status"]["readyReplicas"] == 2;
+        let both = |found: &Value| found["status"]["readyReplicas"] == 2;
         cluster.until_object(key, "ready twice", 120, both).await?;
 
         let steps = "      steps:\n      - setWeight: 50\n      - pause: {}\n";
@@ -137,11 +147,59 @@ fn a_release_serves_from_inside_of_the_cluster_and_hands_over_when_its_leader_go
         cluster.delete("v1", "Pod", &leader).await.with_context(|| format!("the leader {leader}"))?;
         cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
         cluster.until_phase("shop", "Paused", 120).await?;
-        let other = |found: &serde_json::Value| found["spec"]["holderIdentity"] != holder;
+        let other = |found: &Value| found["spec"]["holderIdentity"] != holder;
         cluster.until_object(lease, "held by the other", 60, other).await?;
 
         helm("uninstall", scene, &[])?;
         ensure!(cluster.rollout("shop").await.is_ok(), "Rollouts outlive the release");
+        Ok(())
+    });
+}
+
+/// A team's namespace, with settings of its own, in a cluster that another namespace's controller serves.
+#[test]
+fn a_team_is_told_by_its_own_services_when_the_release_lets_it() {
+    play("chart-self-service", async |scene| {
+        scene.controller.kill().await?;
+        let receiver = Receiver::start(RECEIVER)?;
+        let (team, instance) = (format!("{}-team", scene.namespace()), scene.namespace().to_owned());
+        let tag = image()?;
+        let id = format!("controller.instanceId={instance}");
+        let settings = [&tag, &id, "controller.selfServiceNotifications=true", "crds.install=false"];
+        // One that a broken run left behind has old objects in it.
+        run("kubectl", &["delete", "namespace", &team, "--ignore-not-found"], "")?;
+        run("kubectl", &["create", "namespace", &team], "")?;
+        let node = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}";
+        let address = run("kubectl", &["get", "nodes", "-o", node], "")?;
+        let own = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argo-rollouts-notification-configmap"},
+            "data": {
+                "service.webhook.team": format!("url: http://{}:{RECEIVER}\nheaders: [{{name: X-Token, value: $token}}]\n", address.trim()),
+                "template.told": "webhook: {team: {method: POST, path: /team, body: '{{.rollout.metadata.name | upper}}'}}",
+                "trigger.on-rollout-completed": "- send: [told]",
+            },
+        });
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argo-rollouts-notification-secret"},
+            "stringData": {"token": "of-the-team"},
+        });
+        for object in [own, secret] {
+            run("kubectl", &["apply", "--namespace", &team, "-f", "-"], &object.to_string())?;
+        }
+        helm("install", scene, &settings)?;
+        let ready = |found: &Value| found["status"]["readyReplicas"] == 1;
+        scene.cluster.until_object(("apps/v1", "Deployment", "serin"), "ready", 120, ready).await?;
+
+        let mut rollout: Value =
+            serde_yaml::from_str(&manifest::rollout(&team, "v1", 1, "      maxSurge: 1\n"))?;
+        rollout["metadata"]["labels"] = json!({"argo-rollouts.argoproj.io/controller-instance-id": instance});
+        rollout["metadata"]["annotations"] =
+            json!({"notifications.argoproj.io/subscribe.on-rollout-completed.team": "any"});
+        run("kubectl", &["apply", "--namespace", &team, "-f", "-"], &rollout.to_string())?;
+        let told = receiver.messages(1).await?;
+        ensure!(told == [json!({"path": "/team", "token": "of-the-team", "body": "SHOP"})], "{told:?}");
+        run("kubectl", &["delete", "namespace", &team, "--wait=false"], "")?;
+        helm("uninstall", scene, &[])?;
         Ok(())
     });
 }

@@ -1,42 +1,13 @@
 //! Notifications that arrive, and the metrics that Argo's dashboards and alerts read, on a real cluster.
 
-use std::process::Stdio;
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
+use serin_e2e::receiver::{Receiver, get};
 use serin_e2e::{Scene, manifest, play};
-use tokio::process::{Child, Command};
 
-const PORT: &str = "18079";
+const PORT: u16 = 18079;
 const API: &str = "argoproj.io/v1alpha1";
 const STRATEGY: &str = "      steps:\n      - setWeight: 50\n      - pause: {}\n";
-
-fn receiver() -> Result<Child> {
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/receiver.py");
-    let python =
-        Command::new("python3").args([program, PORT]).stdin(Stdio::null()).kill_on_drop(true).spawn();
-    python.context("start the receiver")
-}
-
-async fn get(url: &str) -> Result<String> {
-    let asked = Command::new("curl").args(["-sSf", url]).output().await?;
-    ensure!(asked.status.success(), "{url}: {}", String::from_utf8_lossy(&asked.stderr));
-    Ok(String::from_utf8(asked.stdout)?)
-}
-
-/// The messages that have come, as soon as there are `count`.
-async fn messages(count: usize) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for _ in 0..150 {
-        found = serde_json::from_str(&get(&format!("http://127.0.0.1:{PORT}/")).await?)?;
-        if found.len() >= count {
-            return Ok(found);
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    anyhow::bail!("{count} messages were awaited, and these came: {found:?}")
-}
 
 /// Settings as users of Argo Rollouts have them.
 async fn configure(scene: &mut Scene) -> Result<()> {
@@ -97,7 +68,7 @@ fn labels(line: &str) -> Vec<&str> {
 #[test]
 fn people_are_told_once_of_what_they_subscribed_to_and_dashboards_find_their_metrics() {
     play("notification", async |scene| {
-        let _receiver = receiver()?;
+        let receiver = Receiver::start(PORT)?;
         configure(scene).await?;
         let (cluster, namespace) = (scene.cluster.clone(), scene.namespace().to_owned());
         cluster.apply(&manifest::rollout(&namespace, "v1", 2, STRATEGY)).await?;
@@ -105,12 +76,12 @@ fn people_are_told_once_of_what_they_subscribed_to_and_dashboards_find_their_met
         let annotations = json!({subscribe("on-rollout-completed"): "", subscribe("on-rollout-aborted"): ""});
         cluster.merge(API, "Rollout", "shop", json!({"metadata": {"annotations": annotations}})).await?;
         cluster.until_phase("shop", "Healthy", 120).await?;
-        let before = messages(0).await?.len();
+        let before = receiver.messages(0).await?.len();
 
         cluster.merge(API, "Rollout", "shop", manifest::version("v2", &[])).await?;
         cluster.until_phase("shop", "Paused", 120).await?;
         cluster.merge_status("shop", json!({"abort": true})).await?;
-        let told = messages(before + 1).await?;
+        let told = receiver.messages(before + 1).await?;
         let message = told.last().context("a message")?;
         let expected = json!({"path": "/hook", "token": "t-1", "body": "shop Degraded: Rollout aborted update to revision 2"});
         ensure!(message == &expected, "{message}");
@@ -128,7 +99,7 @@ fn people_are_told_once_of_what_they_subscribed_to_and_dashboards_find_their_met
         cluster.until_phase("shop", "Paused", 120).await?;
         cluster.merge_status("shop", json!({"promoteFull": true})).await?;
         cluster.until_phase("shop", "Healthy", 120).await?;
-        let told = messages(before + 2).await?;
+        let told = receiver.messages(before + 2).await?;
         let bodies: Vec<_> = told.iter().filter_map(|message| message["body"].as_str()).collect();
         let aborted = bodies.iter().filter(|body| body.contains("aborted")).count();
         ensure!(told.len() == before + 2 && aborted == 1, "a restart tells nothing again: {bodies:?}");
