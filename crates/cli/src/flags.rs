@@ -74,7 +74,7 @@ pub struct Connection {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show one Rollout or Experiment with everything that belongs to it; without a name a list of all.
+    /// Show one Rollout or Experiment with everything that belongs to it; of the word rollouts or experiments alone a list.
     #[command(after_help = get::EXAMPLES)]
     Get(GetArguments),
     /// Show the Rollouts or the Experiments of a namespace, one a line.

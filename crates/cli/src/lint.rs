@@ -1,5 +1,6 @@
 //! Says what is wrong with manifests, without a cluster: by the schemas of the API, by validation, field by field.
 
+mod brake;
 mod buckets;
 mod compared;
 mod manifest;
@@ -59,6 +60,9 @@ pub fn check(object: &Value) -> Option<Vec<Finding>> {
     let (api, kind) = (text("apiVersion"), text("kind"));
     if api.is_empty() || kind.is_empty() {
         return Some(vec![Finding::problem("apiVersion and kind must be given")]);
+    }
+    if (api, kind) == ("v1", "ConfigMap") {
+        return brake::check(object);
     }
     if !api.starts_with("argoproj.io/") {
         return None;

@@ -37,7 +37,8 @@ pub(super) fn of(seen: &Observed, situation: &Situation<'_>) -> Vec<String> {
         Situation::Healthy => vec!["nothing; a change of spec.template begins the next update".to_owned()],
         Situation::Settling => vec!["it is Healthy again when that is so".to_owned()],
         Situation::First | Situation::FullPromotion | Situation::Finishing => {
-            vec![format!("{} becomes stable", this_revision(seen))]
+            let becomes = format!("{} becomes stable", this_revision(seen));
+            std::iter::once(becomes).chain(deadline(seen)).collect()
         }
         Situation::Unanswered { .. } => {
             vec!["the question is asked again until there is an answer; then the analysis goes on".to_owned()]
@@ -76,11 +77,33 @@ fn after_step(seen: &Observed, when: &str) -> String {
     if following < step::steps(rollout).len() {
         return format!("{} begins{when}", step::named(rollout, following));
     }
-    format!("that was the last step: {} becomes stable{when}", this_revision(seen))
+    let revision = this_revision(seen);
+    let blue_green = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.blue_green.as_ref());
+    match blue_green {
+        Some(services) => format!("Service {} switches to {revision}{when}", services.active_service),
+        None => format!("that was the last step: {revision} becomes stable{when}"),
+    }
 }
 
 fn this_revision(seen: &Observed) -> String {
     seen.revision().map_or_else(|| "the current revision".to_owned(), |number| format!("revision {number}"))
+}
+
+/// What happens if its pods make no progress.
+fn deadline(seen: &Observed) -> Option<String> {
+    let mut conditions = seen.rollout.status.iter().flat_map(|status| &status.conditions);
+    let moves =
+        conditions.find(|condition| condition.type_ == "Progressing" && condition.status == "True")?;
+    let moved = moves.last_update_time.0;
+    let seconds = seen.rollout.progress_deadline_seconds();
+    let at = moved.checked_add(SignedDuration::from_secs(i64::from(seconds))).ok()?;
+    let what = if seen.rollout.spec.progress_deadline_abort { "aborted" } else { "called Degraded" };
+    (seconds_between(seen.now, at) > 0).then(|| {
+        format!(
+            "if nothing progresses until {}, it is {what} (progressDeadlineSeconds)",
+            coming(at, seen.now)
+        )
+    })
 }
 
 /// When the metrics of a running analysis are measured again.

@@ -10,6 +10,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   # in a pipeline: exit code 1 when something cannot work
   kubectl serin lint -f rollout.yaml -f analysis.yaml
+  kubectl serin lint -f deploy/
+  helm template . | kubectl serin lint -f -
   # can the buckets tell 15 % at p95 and p99? With a layout that is given, or the one that Prometheus has
   kubectl serin lint -f analysis.yaml --buckets 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1 --p95 0.18 --p99 0.32
   kubectl serin lint -f analysis.yaml --prometheus http://localhost:9090
@@ -22,7 +24,7 @@ Exit codes:
 /// Arguments of `lint`.
 #[derive(Args, Debug)]
 pub struct LintArguments {
-    /// Files in YAML or JSON; - is the standard input.
+    /// Files in YAML or JSON, or folders of them; - is the standard input.
     #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Upper bounds of the buckets that latencies are counted in, in the unit of the histogram.

@@ -239,3 +239,65 @@ fn comparisons_of_latencies_are_found_with_the_arguments_that_they_have() {
     let of_errors = super::documents(COMPARED).unwrap();
     assert_eq!(latencies(&of_errors[0].object, &templates), []);
 }
+
+#[test]
+fn a_brake_is_checked_as_the_controller_reads_it() {
+    let brake = |label: &str, data: &str| {
+        findings(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: h, labels: {{{label}}}}}\ndata: {data}"
+        ))
+    };
+    for (label, data, expected) in [
+        ("serin.dev/brake: hold", "{reason: x, by: ann, selector: 'team=a,!b'}", vec![]),
+        ("app: shop", "{selector: 'team in (a)'}", vec![]),
+        (
+            "serin.dev/brake: hold",
+            "{reason: x, selector: 'team in (a)'}",
+            vec![
+                "problem: data.selector: Invalid value: \"team in (a)\": it cannot be read, so every Rollout",
+            ],
+        ),
+        ("serin.dev/brake: abort", "{}", vec!["warning: data.reason: it is missing"]),
+        (
+            "serin.dev/brake: abrot",
+            "{reason: x}",
+            vec!["warning: metadata.labels[serin.dev/brake]: Invalid value: \"abrot\": it holds"],
+        ),
+        (
+            "serin.dev/brake: hold",
+            "{reason: x, selektor: a=b}",
+            vec!["warning: data.selektor: unknown field"],
+        ),
+    ] {
+        let found = brake(label, data);
+        assert_eq!(found.len(), expected.len(), "{label} {data}: {found:?}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+    assert!(
+        brake("serin.dev/brake: hold", "{reason: x, selektor: a=b}")[0].contains("did you mean selector?")
+    );
+}
+
+#[test]
+fn a_template_that_is_named_and_not_there_is_told_wherever_it_is_named() {
+    let template = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: t}\nspec: {templates: [{templateName: gone}], metrics: []}";
+    let experiment = "apiVersion: argoproj.io/v1alpha1\nkind: Experiment\nmetadata: {name: e}\nspec: {templates: [], analyses: [{name: a, templateName: t}, {name: b, templateName: gone, clusterScope: true}]}";
+    let blue_green = GOOD.split("  strategy:").next().unwrap().to_owned()
+        + "  strategy: {blueGreen: {activeService: a, postPromotionAnalysis: {templates: [{templateName: lost}]}}}";
+    let all = documents(&[template, experiment, &blue_green].join("\n---\n")).unwrap();
+    let templates = Templates::of(all.iter().map(|document| &document.object));
+    let found: Vec<_> = all
+        .iter()
+        .flat_map(|document| check_together(&document.object, &templates))
+        .map(|found| found.message)
+        .collect();
+    let starts = [
+        "spec.templates[0]: AnalysisTemplate 'gone' is not in these files",
+        "spec.analyses[1]: ClusterAnalysisTemplate 'gone' is not in these files",
+        "spec.strategy.blueGreen.postPromotionAnalysis: AnalysisTemplate 'lost' is not in these files",
+    ];
+    assert_eq!(found.len(), starts.len(), "{found:?}");
+    assert!(found.iter().zip(starts).all(|(found, start)| found.starts_with(start)), "{found:?}");
+}

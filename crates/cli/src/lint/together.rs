@@ -1,11 +1,11 @@
-//! Says what is wrong between a Rollout and the analysis templates that stand in the same files.
+//! Says what is wrong between objects and the analysis templates that stand in the same files.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use serin_api::{
-    AnalysisRunSpec, AnalysisTemplateSpec, Argument, Metric, Rollout, RolloutAnalysis, TemplateReference,
-    go_duration,
+    AnalysisRunSpec, AnalysisTemplateSpec, Argument, BlueGreenStrategy, Metric, Rollout, RolloutAnalysis,
+    TemplateReference, go_duration,
 };
 use serin_core::analysis_spec::{argument, for_rollout};
 
@@ -42,9 +42,10 @@ impl Templates {
     }
 }
 
-/// What is wrong with the analyses of a Rollout, as far as the files have their templates.
+/// What is wrong with the analyses of a Rollout, and which templates of other objects are missing, as far as the files have
+/// them.
 pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
-    let Some(rollout) = rollout(object) else { return Vec::new() };
+    let Some(rollout) = rollout(object) else { return absent(object, templates) };
     let mut findings = Vec::new();
     for Place { path, weight, analysis } in places(&rollout) {
         let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) else { continue };
@@ -54,6 +55,30 @@ pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Templates that an Experiment or another template names, and that the files do not have.
+fn absent(object: &Value, templates: &Templates) -> Vec<Finding> {
+    let list = match object.get("kind").and_then(Value::as_str) {
+        Some("AnalysisTemplate" | "ClusterAnalysisTemplate") => "templates",
+        Some("Experiment") => "analyses",
+        _ => return Vec::new(),
+    };
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    let named = object.pointer(&format!("/spec/{list}")).and_then(Value::as_array).into_iter().flatten();
+    let read = |one: &Value| serde_json::from_value::<TemplateReference>(one.clone()).ok();
+    let missing = named.enumerate().filter_map(|(index, one)| {
+        let reference = read(one).filter(|reference| templates.get(reference, namespace).is_none())?;
+        Some(not_here(&format!("spec.{list}[{index}]"), &reference))
+    });
+    missing.collect()
+}
+
+fn not_here(path: &str, TemplateReference { template_name, cluster_scope }: &TemplateReference) -> Finding {
+    let kind = if *cluster_scope { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
+    Finding::warning(format!(
+        "{path}: {kind} '{template_name}' is not in these files, so that the analysis was not checked"
+    ))
 }
 
 /// The runs that the controller would make of a Rollout, each with its place; what cannot be made is left out.
@@ -70,7 +95,7 @@ fn rollout(object: &Value) -> Option<Rollout> {
     serde_json::from_value(object.clone()).ok().filter(|_| is_rollout)
 }
 
-/// An analysis of a canary.
+/// An analysis of a Rollout.
 struct Place<'r> {
     path: String,
     /// Weight of its step; `None` beside the steps.
@@ -79,8 +104,10 @@ struct Place<'r> {
 }
 
 fn places(rollout: &Rollout) -> Vec<Place<'_>> {
-    let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
-    let Some(canary) = canary else { return Vec::new() };
+    let Some(strategy) = &rollout.spec.strategy else { return Vec::new() };
+    let Some(canary) = &strategy.canary else {
+        return strategy.blue_green.iter().flat_map(of_blue_green).collect();
+    };
     let beside =
         |analysis| Place { path: "spec.strategy.canary.analysis".to_owned(), weight: None, analysis };
     let mut places: Vec<_> = canary.analysis.iter().map(|background| beside(&background.analysis)).collect();
@@ -95,6 +122,18 @@ fn places(rollout: &Rollout) -> Vec<Place<'_>> {
     places
 }
 
+fn of_blue_green(strategy: &BlueGreenStrategy) -> Vec<Place<'_>> {
+    let places = [
+        ("prePromotionAnalysis", &strategy.pre_promotion_analysis),
+        ("postPromotionAnalysis", &strategy.post_promotion_analysis),
+    ];
+    let place = |(name, analysis)| {
+        let path = format!("spec.strategy.blueGreen.{name}");
+        Option::as_ref(analysis).map(|analysis| Place { path, weight: None, analysis })
+    };
+    places.into_iter().filter_map(place).collect()
+}
+
 /// The run that the controller would make; what keeps it from that becomes a finding.
 fn run_of(
     rollout: &Rollout,
@@ -105,11 +144,8 @@ fn run_of(
 ) -> Option<AnalysisRunSpec> {
     let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
     let missing = first_missing(analysis, templates, namespace);
-    if let Some(TemplateReference { template_name, cluster_scope }) = missing {
-        let kind = if cluster_scope { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
-        findings.push(Finding::warning(format!(
-            "{path}: {kind} '{template_name}' is not in these files, so that the analysis was not checked"
-        )));
+    if let Some(reference) = missing {
+        findings.push(not_here(path, &reference));
         return None;
     }
     let args: Vec<Argument> =

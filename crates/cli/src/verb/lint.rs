@@ -1,7 +1,7 @@
 //! `lint`: checks manifests without a cluster, and asks Prometheus when its address is given.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serin_api::Metric;
@@ -30,8 +30,8 @@ struct Report {
 pub(crate) async fn run(arguments: &LintArguments, paint: Paint) -> Result<(), Failure> {
     let mut reports = Vec::new();
     let mut read = Vec::new();
-    for file in &arguments.files {
-        match of_file(file)? {
+    for file in manifests(&arguments.files)? {
+        match of_file(&file)? {
             Ok(documents) => read.extend(documents),
             Err(report) => reports.push(report),
         }
@@ -116,6 +116,40 @@ async fn asked(compared: &Compared, prometheus: &str) -> Result<Vec<Finding>, Fa
     }
 }
 
+/// The files that are meant: of a folder those in it that are called as manifests are, and of the folders below it.
+fn manifests(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        in_folder(path, &mut files)?;
+        if files.len() == before {
+            let folder = path.display();
+            return Err(Failure::new(format!("no file in {folder} ends with .yaml, .yml or .json")));
+        }
+    }
+    Ok(files)
+}
+
+fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let unreadable = |why| Failure::new(format!("cannot read the folder {}: {why}", folder.display()));
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<_> = entries.map_err(unreadable)?.iter().map(std::fs::DirEntry::path).collect();
+    paths.sort();
+    for path in paths {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if path.is_dir() && !path.is_symlink() {
+            in_folder(&path, files)?;
+        } else if ["yaml", "yml", "json"].contains(&ending) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
 /// The text of a file; `-` is the standard input.
 ///
 /// # Errors
@@ -171,4 +205,31 @@ fn lines(report: &Report, paint: Paint) -> String {
         format!("{file}: {object}: {word}: {}\n", finding.message)
     };
     findings.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_folder_every_manifest_is_read() {
+        let folder = own_folder();
+        std::fs::create_dir_all(folder.join("below")).unwrap();
+        for name in ["b.yml", "a.yaml", "notes.md", "below/c.json"] {
+            std::fs::write(folder.join(name), "{}").unwrap();
+        }
+        let found = manifests(std::slice::from_ref(&folder)).unwrap();
+        let names: Vec<_> =
+            found.iter().map(|path| path.strip_prefix(&folder).unwrap().display().to_string()).collect();
+        assert_eq!(names, ["a.yaml", "b.yml", "below/c.json"]);
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        let said = manifests(std::slice::from_ref(&folder)).unwrap_err().message;
+        assert!(said.ends_with("ends with .yaml, .yml or .json"), "{said}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    fn own_folder() -> PathBuf {
+        std::env::temp_dir().join(format!("serin-lint-{}", std::process::id()))
+    }
 }

@@ -224,3 +224,42 @@ Traffic
 ";
     assert!(text.contains(expected), "{text}");
 }
+
+#[test]
+fn a_blue_green_says_which_service_switches() {
+    let blue_green =
+        json!({"spec": {"strategy": {"canary": null, "blueGreen": {"activeService": "shop-live"}}}});
+    let rollout = updating(0, merged(blue_green, &status(pause("BlueGreenPause"))));
+    let next = explain(&seen(rollout, vec![]), &Invocation::default()).next;
+    assert_eq!(next, ["Service shop-live switches to revision 3 when somebody promotes"]);
+}
+
+#[test]
+fn pods_that_do_not_come_are_waited_for_until_the_progress_deadline() {
+    let moved = |status: &str| {
+        json!({"promoteFull": true, "conditions": [{
+            "type": "Progressing", "status": status, "reason": "ReplicaSetUpdated", "message": "",
+            "lastUpdateTime": "2026-11-24T14:08:00Z", "lastTransitionTime": "2026-11-24T14:08:00Z",
+        }]})
+    };
+    let line = |what: &str| {
+        format!("if nothing progresses until 14:13:00 UTC, in 3m, it is {what} (progressDeadlineSeconds)")
+    };
+    for (case, spec, progressing, expected) in [
+        ("a deadline", json!({"progressDeadlineSeconds": 300}), "True", Some("called Degraded")),
+        (
+            "one that aborts",
+            json!({"progressDeadlineSeconds": 300, "progressDeadlineAbort": true}),
+            "True",
+            Some("aborted"),
+        ),
+        ("one that is over", json!({"progressDeadlineSeconds": 60}), "True", None),
+        ("not said to progress", json!({"progressDeadlineSeconds": 300}), "False", None),
+    ] {
+        let rollout = updating(0, merged(json!({"spec": spec}), &status(moved(progressing))));
+        let next = explain(&seen(rollout, vec![]), &Invocation::default()).next;
+        let expected: Vec<_> =
+            std::iter::once("revision 3 becomes stable".to_owned()).chain(expected.map(line)).collect();
+        assert_eq!(next, expected, "{case}");
+    }
+}
