@@ -122,7 +122,7 @@ fn shared(facts: &Facts, split: &Split) -> i32 {
     facts.limits.fewest().saturating_sub(others).max(0)
 }
 
-/// After an abort the canary keeps its pods until its traffic is observed gone and the delay has passed.
+/// After an abort the canary keeps its pods until its traffic is observed gone and the delay, from the abort on, has passed.
 fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &mut Gates) -> Size {
     let delay = facts.canary.abort_scale_down_delay_seconds.unwrap_or(SCALE_DOWN_DELAY_SECONDS);
     if new.pods.spec == 0 || delay == 0 {
@@ -131,7 +131,7 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
     if let Err((waits_for, until)) = drained(facts, memory, &new.hash) {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         gates.wait_until(&waits_for, until, "the canary is scaled down after its delay");
-        return size(new, new.pods.spec, Deadline::Keep);
+        return until_drained(facts, new, i64::from(delay));
     }
     let size = keeping_deadline(delayed(facts, memory, new, i64::from(delay)));
     let least = memory.split.as_ref().map_or(0, |split| shared(facts, split)).min(new.pods.spec);
@@ -166,6 +166,14 @@ pub(crate) fn delayed(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, dela
     }
 }
 
+/// Keeps the pods of a revision that traffic may still reach. Its delay begins all the same: clients look for the deadline
+/// right after a promotion or an abort, and the pods go when both have passed.
+fn until_drained(facts: &Facts, set: &ReplicaSet, delay: i64) -> Size {
+    let begins = set.scale_down_deadline().is_none() && delay > 0;
+    let deadline = if begins { Deadline::Set(after(facts.world.now, delay)) } else { Deadline::Keep };
+    size(set, set.pods.spec, deadline)
+}
+
 fn serving<'w>(sets: impl Iterator<Item = &'w ReplicaSet>) -> i32 {
     sets.fold(0, |sum, set| sum.saturating_add(set.pods.serving()))
 }
@@ -178,9 +186,15 @@ fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut 
     let mut delayed_sets = 0_i32;
     let mut sizes = Vec::new();
     for set in facts.others.iter().filter(|set| set.pods.spec > 0) {
+        let was_stable = memory.fully_promoted() || set.scale_down_deadline().is_some();
+        let was_stable = was_stable && !dynamic::is_on(facts);
         if let Err((waits_for, until)) = drained(facts, memory, &set.hash) {
             until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
             gates.wait_until(&waits_for, until, &format!("revision {} is scaled down", set.hash));
+            if was_stable && delayed_sets < most_delayed {
+                delayed_sets = delayed_sets.saturating_add(1);
+                sizes.push(until_drained(facts, set, i64::from(delay)));
+            }
             continue;
         }
         let without = left.saturating_sub(set.pods.serving());
@@ -188,8 +202,6 @@ fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut 
             gates.wait("enough pods of stable and canary to be available", "older revisions are scaled down");
             continue;
         }
-        let was_stable = memory.fully_promoted() || set.scale_down_deadline().is_some();
-        let was_stable = was_stable && !dynamic::is_on(facts);
         let size = if was_stable && delayed_sets < most_delayed {
             delayed_sets = delayed_sets.saturating_add(1);
             delayed(facts, memory, set, i64::from(delay.max(0)))
