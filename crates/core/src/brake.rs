@@ -57,44 +57,64 @@ impl Brake {
 
     /// It is for a Rollout with these labels. A selector that cannot be read selects all.
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
-        let terms: Option<Vec<bool>> = self
-            .selector
-            .split(',')
-            .map(str::trim)
-            .filter(|term| !term.is_empty())
-            .map(|term| holds(term, labels))
-            .collect();
-        terms.is_none_or(|terms| terms.into_iter().all(|holds| holds))
+        let holds: Option<Vec<bool>> = terms(&self.selector).map(|term| holds(term, labels)).collect();
+        holds.is_none_or(|holds| holds.into_iter().all(|holds| holds))
     }
 
     /// Its selector can be read.
     pub fn is_readable(&self) -> bool {
         let none = BTreeMap::new();
-        let terms = self.selector.split(',').map(str::trim).filter(|term| !term.is_empty());
-        terms.into_iter().all(|term| holds(term, &none).is_some())
+        terms(&self.selector).all(|term| holds(term, &none).is_some())
+    }
+
+    /// What it does: for want of knowing whom it means, it holds all rather than take back what it was not meant for.
+    fn acts(&self) -> Action {
+        if self.is_readable() { self.action } else { Action::Hold }
     }
 
     fn status(&self) -> BrakeStatus {
+        let unreadable = match self.is_readable() {
+            true => String::new(),
+            false => format!("its selector '{}' cannot be read, so it holds all; ", self.selector),
+        };
         BrakeStatus {
             name: self.name.clone(),
-            action: match self.action {
-                Action::Abort => "abort",
-                Action::Hold => "hold",
-            }
-            .to_owned(),
+            action: if self.acts() == Action::Abort { "abort" } else { "hold" }.to_owned(),
             by: self.by.clone(),
             at: self.at.clone(),
-            reason: self.reason.clone(),
+            reason: format!("{unreadable}{}", self.reason),
         }
     }
 }
 
-/// Whether one term of a selector holds: `key=value`, `key!=value`, `key`, `!key`; `None` when it is none of these.
+/// The terms of a selector: what stands between its commas, those in parentheses left out.
+fn terms(selector: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    let terms = selector.split(move |letter| {
+        inside = if inside { letter != ')' } else { letter == '(' };
+        letter == ',' && !inside
+    });
+    terms.map(str::trim).filter(|term| !term.is_empty())
+}
+
+/// Whether one term of a selector holds, as Kubernetes reads it: `key=value`, `key!=value`, `key`, `!key`, `key in (a, b)`,
+/// `key notin (a, b)`; `None` when it is none of these.
 fn holds(term: &str, labels: &BTreeMap<String, String>) -> Option<bool> {
     let plain = |text: &str| {
         let known = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
         text.chars().all(known).then(|| text.to_owned())
     };
+    if let Some((before, values)) = term.strip_suffix(')').and_then(|term| term.split_once('(')) {
+        let (key, operator) = before.trim().split_once(char::is_whitespace)?;
+        let (key, values) = (plain(key)?, values.split(',').map(|value| plain(value.trim())));
+        let values = values.collect::<Option<Vec<String>>>()?;
+        let found = labels.get(&key).is_some_and(|value| values.contains(value));
+        return match operator.trim() {
+            "in" => Some(found),
+            "notin" => Some(!found),
+            _ => None,
+        };
+    }
     if let Some((key, value)) = term.split_once("!=") {
         let (key, value) = (plain(key.trim())?, plain(value.trim())?);
         return Some(labels.get(&key) != Some(&value));
@@ -123,7 +143,7 @@ fn strongest<'w>(facts: &Facts<'w>) -> Option<&'w Brake> {
     let none = BTreeMap::new();
     let labels = facts.rollout.metadata.labels.as_ref().unwrap_or(&none);
     let mut brakes: Vec<_> = facts.world.brakes.iter().filter(|brake| brake.selects(labels)).collect();
-    brakes.sort_by_key(|brake| (brake.action, &brake.name));
+    brakes.sort_by_key(|brake| (brake.acts(), &brake.name));
     brakes.first().copied()
 }
 
@@ -143,7 +163,7 @@ pub(crate) fn heed(facts: &Facts, memory: &mut Memory) {
         }
         memory.status.brake.clone_from(&status);
     }
-    let aborts = brake.is_some_and(|brake| brake.action == Action::Abort);
+    let aborts = brake.is_some_and(|brake| brake.acts() == Action::Abort);
     if let Some(status) = status.filter(|_| aborts && underway(memory) && !memory.stable().is_empty()) {
         memory.abort(sentence(&status));
     }

@@ -28,6 +28,28 @@ pub struct Event {
     pub service: Option<String>,
 }
 
+impl Event {
+    /// An abort that something other than a person caused: it is told before what it does.
+    pub(crate) fn says_cause(&self) -> bool {
+        !self.message.starts_with("Rollout aborted") || self.message.contains(": ")
+    }
+
+    /// Clients know traffic to move before an update is told to be paused, aborted by a person, or complete.
+    fn follows_traffic(&self) -> bool {
+        match self.reason.as_str() {
+            "RolloutPaused" | "RolloutCompleted" => true,
+            "RolloutAborted" => !self.says_cause(),
+            _ => false,
+        }
+    }
+}
+
+/// The events of one plan that are told before, and those that are told after, what the writes of routers did.
+pub fn around_traffic(events: &[Event]) -> (&[Event], &[Event]) {
+    let place = events.iter().position(Event::follows_traffic).unwrap_or(events.len());
+    events.split_at_checked(place).unwrap_or((events, &[]))
+}
+
 /// The events of one plan, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Journal {

@@ -274,19 +274,15 @@ fn rank(facts: &Facts, event: &Event) -> u8 {
                 4
             }
         }
-        "RolloutNotCompleted" => 2,
+        "TrafficWeightUpdated" if event.message.starts_with(weights::AT_FIRST) => 7,
+        "RolloutNotCompleted" | "TrafficWeightUpdated" => 2,
         "RolloutResumed" if resumes_late => 6,
-        "RolloutAborted" if says_cause(event) => 3,
+        "RolloutAborted" if event.says_cause() => 3,
         "AnalysisRunSuccessful" if facts.blue_green.is_some() => 5,
         "ScalingReplicaSet" => 4,
         "RolloutAborted" | "RolloutPaused" | "RolloutCompleted" => 5,
         _ => 3,
     }
-}
-
-/// An abort that something other than a person caused is told before what it does.
-fn says_cause(event: &Event) -> bool {
-    !event.message.starts_with("Rollout aborted") || event.message.contains(": ")
 }
 
 /// Nothing is decided before it is known what the Rollout refers to.

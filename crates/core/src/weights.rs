@@ -9,6 +9,11 @@ use crate::memory::Memory;
 use crate::split::{Effective, Split};
 use crate::time::{Until, after, api_time};
 
+/// The words of every event about weights.
+const CHANGED: &str = "Traffic weight updated";
+/// Those of the first weight that a Rollout has.
+pub(crate) const AT_FIRST: &str = "Traffic weight updated to";
+
 /// Records the weights as observed, not as wished. A change forgets since when they are in force.
 pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {
     if !facts.routed() {
@@ -32,7 +37,12 @@ pub(crate) fn observe(facts: &Facts, memory: &mut Memory) {
     });
     let applied_at = before.as_ref().filter(|_| same).and_then(|known| known.applied_at.clone());
     memory.weights_moved = !same;
-    tell_change(memory, before.as_ref(), canary.weight, additional.as_deref());
+    // Before there is a stable revision there is nobody who has all traffic.
+    let first = facts.status().stable_rs.as_deref().is_none_or(str::is_empty);
+    if !memory.stable().is_empty() {
+        let before = before.as_ref().filter(|_| !first);
+        tell_change(memory, before, canary.weight, additional.as_deref());
+    }
     memory.status.canary.weights =
         Some(TrafficWeights { canary, stable, additional, verified, applied_at, managed_routes });
 }
@@ -57,7 +67,7 @@ fn tell_change(
         changes.push(format!("additional: [{}]", words.collect::<Vec<_>>().join(" ")));
     }
     if !changes.is_empty() {
-        let text = format!("Traffic weight updated {}", changes.join(", "));
+        let text = format!("{CHANGED} {}", changes.join(", "));
         memory.journal.note("TrafficWeightUpdated", text);
     }
 }

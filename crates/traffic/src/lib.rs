@@ -28,6 +28,7 @@
 
 mod alb;
 mod ambassador;
+mod announce;
 mod apisix;
 mod app_mesh;
 mod capability;
@@ -52,6 +53,7 @@ mod traefik;
 
 pub use alb::{Alb, load_balancer_hosts, load_balancers};
 pub use ambassador::Ambassador;
+pub use announce::events;
 pub use apisix::Apisix;
 pub use app_mesh::AppMesh;
 pub use capability::{Capabilities, Headers, Mirrors};

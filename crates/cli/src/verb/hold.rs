@@ -59,7 +59,7 @@ fn config_map(arguments: &HoldArguments, by: &str, at: &str) -> Result<ConfigMap
     {
         let text = arguments.selector.as_deref().unwrap_or_default();
         return Err(format!(
-            "the selector \"{text}\" cannot be read; write labels as key=value,other!=value,key,!key"
+            "the selector \"{text}\" cannot be read; write labels as key=value,other!=value,key,!key,key in (a, b),key notin (a, b)"
         ));
     }
     let metadata =
@@ -121,9 +121,9 @@ mod tests {
     fn what_would_hold_more_than_was_meant_is_refused() {
         for (selector, reason, expected) in [
             (
-                Some("team in (a)"),
+                Some("team within (a)"),
                 "why",
-                "the selector \"team in (a)\" cannot be read; write labels as key=value",
+                "the selector \"team within (a)\" cannot be read; write labels as key=value",
             ),
             (Some(" "), "why", "the selector \" \" cannot be read"),
             (None, " ", "--reason is empty"),

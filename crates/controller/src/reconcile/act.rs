@@ -3,10 +3,11 @@
 use serde_json::json;
 use serin_api::label;
 use serin_core::Plan;
+use serin_core::journal::{Event, around_traffic};
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::write::{Effect, Write};
 use serin_traffic::extension::named;
-use serin_traffic::service;
+use serin_traffic::{events, service};
 use tokio::time::Instant;
 
 use super::Rollouts;
@@ -36,10 +37,12 @@ impl Rollouts {
         version: &str,
     ) -> Vec<Failure> {
         let mut performed = Performed { denials: self.denials(name), ..Performed::default() };
-        let mut switched = Vec::new();
-        for write in traffic_writes(scene, plan) {
+        let (mut switched, mut moved) = (Vec::new(), Vec::new());
+        for (write, events) in traffic_writes(scene, plan) {
             self.perform_one(name, scene, (&write, version), &mut performed).await;
-            if write.object.kind == "Service" && performed.done.last() == Some(&true) {
+            let done = performed.done.last() == Some(&true);
+            moved.extend(events.into_iter().filter(|_| done));
+            if done && write.object.kind == "Service" {
                 switched.push(write.object.name);
             }
         }
@@ -52,7 +55,8 @@ impl Rollouts {
             }
         }
         self.release(name, scene, plan, &mut performed).await;
-        for event in &plan.events {
+        let (before, after) = around_traffic(&plan.events);
+        for event in before.iter().chain(&moved).chain(after) {
             let written = event.write.is_none_or(|write| performed.done.get(write) == Some(&true));
             if written && event.service.as_ref().is_none_or(|service| switched.contains(service)) {
                 self.announcer.tell(Subject::Rollout, &scene.about, event.clone());
@@ -150,16 +154,22 @@ impl Rollouts {
 
 /// What the split and the service targets of a plan mean for routing objects and Services: every router is rendered.
 /// Routing objects come first, though any order is safe: a gateway that gathers changes acts at once on the first one and
-/// lets those after it wait (Traefik for 2 s), and on the way back the weight must not wait.
-fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<Write> {
+/// lets those after it wait (Traefik for 2 s), and on the way back the weight must not wait. With each the events that tell of it.
+fn traffic_writes(scene: &Scene, plan: &Plan) -> Vec<(Write, Vec<Event>)> {
     let (rollout, objects) = (&scene.world.rollout, &scene.objects);
     let mut writes = Vec::new();
     let backends = serin_traffic::backends(rollout, &plan.canary_hash, &plan.stable_hash);
     let backends = backends.map(|backends| backends.beside(&scene.world.experiments));
     if let (Some(split), Some(backends)) = (&plan.split, backends) {
-        writes.extend(scene.routers.iter().flat_map(|router| router.render(&backends, split, objects)));
+        for router in &scene.routers {
+            let before = router.effective(&backends, objects);
+            let told = |write| (events(&write, (split, &backends), &before), write);
+            let rendered = router.render(&backends, split, objects).into_iter().map(told);
+            writes.extend(rendered.map(|(events, write)| (write, events)));
+        }
     }
-    writes.extend(plan.services.iter().filter_map(|target| service::render(rollout, target, objects)));
+    let services = plan.services.iter().filter_map(|target| service::render(rollout, target, objects));
+    writes.extend(services.map(|write| (write, Vec::new())));
     writes
 }
 

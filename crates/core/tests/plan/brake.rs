@@ -166,7 +166,15 @@ fn a_selector_says_which_rollouts_are_meant() {
         ("!zone", true),
         ("!team", false),
         ("team=shop,tier=db", false),
-        ("team in (a, b)", true),
+        ("team in (a, b)", false),
+        ("team in (a, shop)", true),
+        ("tier=web,team in (a,shop),!zone", true),
+        ("team notin (a, b)", true),
+        ("team notin (shop)", false),
+        ("zone notin (eu)", true),
+        ("zone in (eu)", false),
+        ("team within (shop)", true),
+        ("team in (shop", true),
     ] {
         assert_eq!(brake("hold", selector).selects(&labels), selects, "{selector}");
     }
@@ -179,6 +187,10 @@ fn an_abort_goes_before_a_hold_and_words_that_are_not_known_hold() {
     assert_eq!(brake("abrot", "").action, Action::Hold);
     let other = underway().edit(|world| world.brakes = vec![brake("hold", "team=other")]);
     assert_eq!(stored(&other.wait(61).rest()).current_step_index, Some(3), "it is not meant");
+    let unreadable =
+        underway().edit(|world| world.brakes = vec![brake("abort", "team within (shop)")]).plan();
+    assert!(!unreadable.status.abort, "nobody knows whom it means: nothing is taken back");
+    assert!(waits_for(&unreadable, "its selector 'team within (shop)' cannot be read, so it holds all"));
     let value: Value = serde_json::to_value(brake("hold", "a=b")).unwrap();
     assert_eq!(serde_json::from_value::<Brake>(value).unwrap(), brake("hold", "a=b"), "it can be replayed");
 }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use serin_api::AnalysisPhase;
 use serin_core::Plan;
-use serin_core::world::WriteRefusal;
+use serin_core::journal::{Event, Severity, around_traffic};
+use serin_core::seen::Seen;
+use serin_core::world::{Service, WriteRefusal};
 use serin_testkit::scene::{Scene, base, fresh};
 
 use crate::{reasons, scaled, stored, told, verdict};
@@ -168,5 +170,48 @@ fn the_end_of_a_run_is_told_only_while_it_counts() {
         let (_, plans) = scene.settle();
         let runs: Vec<_> = reasons(&plans).into_iter().filter(|it| it.starts_with("AnalysisRun")).collect();
         assert!(runs.is_empty(), "{name}: {runs:?}");
+    }
+}
+
+#[test]
+fn the_first_weight_is_told_after_the_services_and_later_ones_before_the_step_they_complete() {
+    let spec = base().steps(quarter()).routed().world;
+    let routed = fresh().edit(|world| {
+        world.rollout.spec.strategy = spec.rollout.spec.strategy;
+        world.routers = spec.routers;
+        world.services = spec.services;
+        for service in world.services.values_mut() {
+            *service = Seen::Fresh(Service { hash: None, managed_by: None, selector: Default::default() });
+        }
+    });
+    let (scene, told) = way(routed);
+    let end = ["SwitchService", "RolloutCompleted", "TrafficWeightUpdated"];
+    assert!(told.ends_with(&end.map(str::to_owned)), "initial deploy: {told:?}");
+    let (_, told) = way(scene.update("v2"));
+    let end = ["SwitchService", "TrafficWeightUpdated", "RolloutStepCompleted", "RolloutPaused"];
+    assert!(told.ends_with(&end.map(str::to_owned)), "update: {told:?}");
+}
+
+#[test]
+fn what_routers_did_is_told_before_an_update_is_told_to_rest() {
+    let event = |reason: &str, message: &str| Event {
+        severity: Severity::Normal,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        write: None,
+        service: None,
+    };
+    for (name, events, before) in [
+        ("a step", vec![event("RolloutStepCompleted", ""), event("ScalingReplicaSet", "")], 2),
+        ("a pause", vec![event("RolloutStepCompleted", ""), event("RolloutPaused", "")], 1),
+        ("the end", vec![event("ScalingReplicaSet", ""), event("RolloutCompleted", "")], 1),
+        ("an abort by a person", vec![event("RolloutAborted", "Rollout aborted update to revision 2")], 0),
+        (
+            "by an analysis",
+            vec![event("RolloutAborted", "Rollout aborted update to revision 2: it failed")],
+            1,
+        ),
+    ] {
+        assert_eq!(around_traffic(&events), events.split_at(before), "{name}");
     }
 }
