@@ -32,6 +32,10 @@ pub struct CanaryStrategy {
     /// How pods are replaced, said in one word instead of by steps: `RollingUpdate` (as without steps) or `Recreate` (all
     /// older pods are gone before new ones start). Not with steps or a traffic router. Serin's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self in ['RollingUpdate', 'Recreate']",
+        "message": "give RollingUpdate or Recreate",
+    }]))]
     pub update_type: Option<String>,
     /// Splits traffic by routing objects instead of by the number of pods.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +185,10 @@ pub struct CanaryStep {
 /// How long a weight must have been in force, and how many requests the canary must have got meanwhile; of two, both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.duration) || has(self.requests)",
+    "message": "give duration, requests or both",
+}]))]
 pub struct Bake {
     /// Seconds as a number, or text such as `30s`, `5m`, `1h`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,6 +196,7 @@ pub struct Bake {
     /// Requests that the canary must have got, as the comparisons of `canary.analysis` count them. Requests that cannot
     /// be counted hold the step.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub requests: Option<i64>,
 }
 

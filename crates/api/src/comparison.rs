@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 /// Sources, formulas and guarantees: `docs/analysis.md`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "(has(self.errorRate) ? 1 : 0) + (has(self.latency) ? 1 : 0) + (has(self.businessRate) ? 1 : 0) + (has(self.mean) ? 1 : 0) == 1",
+    "message": "give exactly one of errorRate, latency, businessRate, mean; each metric has one comparison",
+}]))]
 pub struct Comparison {
     /// Whose metrics are read, so that names and labels need not be given: for `errorRate: {}` and `latency: {}`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,6 +30,7 @@ pub struct Comparison {
     pub mean: Option<MeanComparison>,
     /// Windows in a row beyond the limit that an abort needs; fewer bad windows can never abort. Default 3.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub consecutive_windows: Option<i32>,
     /// Chance of aborting a version that is no worse, over the whole rollout. Default `0.05`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,13 +41,16 @@ pub struct Comparison {
     /// Windows that are left out after the analysis begins, and of every pod after its first sample, while caches are
     /// cold. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub warmup: Option<i32>,
     /// Requests (attempts, values) that the canary must have served before the comparison may succeed. Default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub min_requests: Option<i32>,
     /// Windows before the analysis from which the usual level and noise of the stable pods are measured. Default 40;
     /// `0` assumes usual noise.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub history: Option<i32>,
     /// How long after its end a window is judged, so that its last samples have arrived. Default `15s`; longer than the
     /// delay of remote write or of Thanos, where there is one. At most `30m`.

@@ -178,8 +178,43 @@ fn a_spec_that_cannot_work_is_said_with_field_and_remedy_and_recovers() {
         cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", good).await?;
         cluster.until_phase("shop", "Healthy", 20).await?;
         ensure!(cluster.pod_uids().await? == pods);
+        // Fields of our own are checked by the API server; those of Argo's API are taken as its API server takes them.
+        let step = |step: Value| json!({"spec": {"strategy": {"canary": {"steps": [step]}}}});
+        let selector = json!({"spec": {"selector": {"matchLabels": {"app": "other"}}}});
+        for (bad, why) in [
+            (step(json!({"setWeight": 50, "bake": {}})), "give duration, requests or both"),
+            (step(json!({"setWeight": 50, "bake": {"requests": 0}})), "greater than or equal to 1"),
+            (
+                json!({"spec": {"strategy": {"canary": {"updateType": "Fast"}}}}),
+                "give RollingUpdate or Recreate",
+            ),
+            (selector, ".spec.selector is immutable"),
+        ] {
+            refused(cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", bad).await, why)?;
+        }
+        let comparison = |given: &str| {
+            template(scene.namespace()).replace(
+                "provider: {prometheus: {address: 'http://127.0.0.1:9090', query: vector(1)}}",
+                &format!("comparison: {given}"),
+            )
+        };
+        cluster.apply(&comparison("{errorRate: {requests: a}, consecutiveWindows: 3}")).await?;
+        for (bad, why) in [
+            ("{}", "give exactly one of errorRate"),
+            ("{preset: http, errorRate: {}, latency: {}}", "give exactly one of errorRate"),
+            ("{errorRate: {requests: a}, consecutiveWindows: 0}", "greater than or equal to 1"),
+            ("{errorRate: {requests: a}, warmup: -1}", "greater than or equal to 0"),
+        ] {
+            refused(cluster.apply(&comparison(bad)).await, why)?;
+        }
         Ok(())
     });
+}
+
+fn refused(written: Result<()>, why: &str) -> Result<()> {
+    let message = written.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(message.contains(why), "expected to be refused with '{why}': {message}");
+    Ok(())
 }
 
 #[test]
