@@ -64,8 +64,8 @@ pub use traffic_routing::{
     AlbTrafficRouting, AmbassadorTrafficRouting, ApisixRoute, ApisixTrafficRouting, AppMeshTrafficRouting,
     AppMeshVirtualNodeGroup, AppMeshVirtualNodeReference, AppMeshVirtualService, BUILT_IN_ROUTERS,
     GENERIC_ROUTER, GenericReadiness, GenericRoute, IstioDestinationRule, IstioTrafficRouting,
-    IstioVirtualService, ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SmiTrafficRouting,
-    StickinessConfig, TcpRoute, TlsRoute, TraefikTrafficRouting,
+    IstioVirtualService, ManagedRoute, NginxTrafficRouting, RolloutTrafficRouting, SessionAffinity,
+    SmiTrafficRouting, StickinessConfig, TcpRoute, TlsRoute, TraefikTrafficRouting,
 };
 pub use units::{go_duration, percentage, percentage_points};
 pub use validation::{Problem, validate, validate_experiment};

@@ -45,6 +45,42 @@ pub struct RolloutTrafficRouting {
     /// What all weights sum to. Default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_traffic_weight: Option<i32>,
+    /// Keeps users on the revision that answered them first, by a cookie. Default: each request is drawn by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_affinity: Option<SessionAffinity>,
+}
+
+/// Users whom the canary has answered stay with it, for as long as this revision is the canary and gets a weight. Those
+/// whom stable has answered stay with it until the weight changes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionAffinity {
+    /// Name of the cookie: letters, digits, `-`, `_` and `.`. Default `serin-canary`. Of a name that begins with
+    /// `__Secure-` or `__Host-` the cookie is set for HTTPS only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie_name: Option<String>,
+    /// How long a browser keeps the cookie, such as 30m or 24h, at most 720h. Default 24h. Afterwards it is drawn anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<String>,
+}
+
+impl SessionAffinity {
+    /// Name of the route that leads users with the cookie of the canary to it.
+    pub const CANARY_ROUTE: &str = "serin-session-canary";
+    /// Name of the route that leads users with the cookie of stable to it.
+    pub const STABLE_ROUTE: &str = "serin-session-stable";
+
+    /// Name of the cookie.
+    pub fn cookie(&self) -> &str {
+        self.cookie_name.as_deref().unwrap_or("serin-canary")
+    }
+
+    /// Whole seconds that a browser keeps the cookie; `None` when `maxAge` is no time from a second to 30 days.
+    pub fn max_age_seconds(&self) -> Option<u64> {
+        let text = self.max_age.as_deref().unwrap_or("24h");
+        let seconds = crate::units::go_duration(text)?.as_secs();
+        (1..=30 * 24 * 3600).contains(&seconds).then_some(seconds)
+    }
 }
 
 /// A route that steps may add.

@@ -13,6 +13,7 @@ mod managed_route;
 mod ping_pong;
 mod problem;
 mod selector;
+mod session_affinity;
 mod unsupported;
 mod update_type;
 mod watch;
@@ -155,6 +156,7 @@ fn canary_strategy(spec: &RolloutSpec, canary: &CanaryStrategy, problems: &mut V
         }
     }
     managed_route::names(canary, problems);
+    session_affinity::fits(canary, problems);
     watch::after_promotion(canary, problems);
     ping_pong::services(canary, problems);
     update_type::fits(canary, problems);

@@ -18,6 +18,7 @@
 )]
 
 pub mod adoption;
+pub mod affinity;
 mod analysis;
 pub mod analysis_spec;
 mod anti_affinity;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serin_api::{CanaryStep, SetHeaderRoute, SetMirrorRoute};
 
+use crate::affinity;
 use crate::capacity;
 use crate::facts::{Change, Facts};
 use crate::gate::Gates;
@@ -145,7 +146,8 @@ pub(crate) fn in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) ->
         return false;
     }
     let Routes { headers, mirrors } = asked(facts, memory);
-    let wish = Split { headers, mirrors, ..Split::all_stable(facts.total) };
+    let affinity = affinity::wished(facts, memory, traffic::step_weight(facts, memory));
+    let wish = Split { headers, mirrors, affinity, ..Split::all_stable(facts.total) };
     let waits_for = match facts.effective() {
         Some(Effective::Unknown(why)) => Err((format!("the router: {why}"), None)),
         _ if !facts.shows_routes(&wish) => Err((format!("the router to show {}", words(&wish)), None)),

@@ -1,7 +1,9 @@
 //! Says how traffic is divided between revisions, and what a router reports of it.
 
 use serde::{Deserialize, Serialize};
+use serin_api::SessionAffinity;
 
+use crate::affinity::Affinity;
 use crate::world::Experiment;
 
 /// A share of traffic, in parts of [`Split::total`] (100 unless `maxTrafficWeight` says otherwise).
@@ -118,6 +120,9 @@ pub struct Split {
     pub headers: Vec<HeaderRoute>,
     /// Mirror routes in force.
     pub mirrors: Vec<MirrorRoute>,
+    /// Users who stay where they are; in what a router reports, a header route named [`SessionAffinity::CANARY_ROUTE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
     /// What the weights reach, as observed; `None` where Services say so, and in wishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
@@ -132,6 +137,7 @@ impl Split {
             additional: Vec::new(),
             headers: Vec::new(),
             mirrors: Vec::new(),
+            affinity: None,
             reached: None,
         }
     }
@@ -146,10 +152,11 @@ impl Split {
         self.canary.0 > 0 || self.routes().next().is_some()
     }
 
-    /// Names of header and mirror routes.
+    /// Names of header and mirror routes, and of that by which users stay with the canary.
     pub fn routes(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|route| route.name.as_str());
-        headers.chain(self.mirrors.iter().map(|route| route.name.as_str()))
+        let affinity = self.affinity.iter().map(|_| SessionAffinity::CANARY_ROUTE);
+        headers.chain(self.mirrors.iter().map(|route| route.name.as_str())).chain(affinity)
     }
 
     /// Whether both give every destination the same share.
@@ -207,7 +214,7 @@ pub struct Backends {
     /// Services of experiments of the Rollout, now and before: their destinations in the user's lists are not the user's.
     #[serde(default)]
     pub experiments: Vec<String>,
-    /// Names of `managedRoutes`, in the order of their precedence.
+    /// Names of `managedRoutes` and of the routes of session affinity, in the order of their precedence.
     pub managed_routes: Vec<String>,
     /// The Rollout as the owner of objects that routers make; without it none are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

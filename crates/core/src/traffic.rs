@@ -1,5 +1,6 @@
 //! Decides the split: capacity before traffic, and back to stable before anything else.
 
+use crate::affinity;
 use crate::brake;
 use crate::capacity;
 use crate::dynamic;
@@ -22,7 +23,8 @@ pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Op
     let weight = wanted_weight(facts, memory, gates)?;
     let Routes { headers, mirrors } = managed_route::wished(facts, memory, gates);
     let additional = trial::destinations(facts, memory);
-    Some(Split { headers, mirrors, additional, ..Split::new(facts.total, weight) })
+    let affinity = affinity::wished(facts, memory, weight);
+    Some(Split { headers, mirrors, additional, affinity, ..Split::new(facts.total, weight) })
 }
 
 fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {

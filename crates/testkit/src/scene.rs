@@ -4,11 +4,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use serin_api::{AnalysisPhase, RolloutStatus, label};
+use serin_api::{AnalysisPhase, RolloutStatus, SessionAffinity, label};
 use serin_core::pod::Pod;
 use serin_core::replica::Pods;
 use serin_core::seen::Seen;
-use serin_core::split::{Effective, Split, Weight};
+use serin_core::split::{Effective, HeaderRoute, Split, Weight};
 use serin_core::world::{AnalysisRun, ReplicaSet, RouterReport, Service, Template, World};
 use serin_core::{Plan, plan};
 
@@ -434,9 +434,11 @@ impl Scene {
     }
 }
 
-/// A split as routers show it: of managed routes the names.
+/// A split as routers show it: of managed routes the names, and session affinity as one of them.
 fn shown(split: &Split) -> Split {
     let mut shown = split.clone();
+    let session = shown.affinity.take().map(|_| SessionAffinity::CANARY_ROUTE.to_owned());
+    shown.headers.extend(session.map(|name| HeaderRoute { name, matches: Vec::new() }));
     shown.headers.iter_mut().for_each(|route| route.matches.clear());
     shown.mirrors.iter_mut().for_each(|route| (route.matches, route.percentage) = (Vec::new(), 100));
     shown

@@ -264,6 +264,7 @@ impl Router for Alb {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            affinity: false,
             role_change: self.root.is_some(),
             confirms: self.verified,
             propagation_seconds: if self.verified { VERIFIED_SECONDS } else { PROPAGATION_SECONDS },

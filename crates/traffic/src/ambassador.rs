@@ -197,6 +197,7 @@ impl Router for Ambassador {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: false,
+            affinity: false,
             role_change: false,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

@@ -203,6 +203,7 @@ impl Router for Apisix {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            affinity: false,
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

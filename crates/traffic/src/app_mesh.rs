@@ -202,6 +202,7 @@ impl Router for AppMesh {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: false,
+            affinity: false,
             role_change: false,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

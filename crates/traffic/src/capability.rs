@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use serin_api::{CanaryStep, Problem, SetHeaderRoute, SetMirrorRoute, StringMatch};
+use serin_api::{CanaryStep, Problem, SessionAffinity, SetHeaderRoute, SetMirrorRoute, StringMatch};
 
 use crate::router::Router;
 
@@ -18,6 +18,8 @@ pub struct Capabilities {
     pub max_weight: bool,
     /// Weighted experiment templates get traffic.
     pub additional: bool,
+    /// Tells users by a cookie whom they were answered by, and leads them there again (`sessionAffinity`).
+    pub affinity: bool,
     /// The Services of canary and stable may change places (`pingPong`): its objects name both of them.
     pub role_change: bool,
     /// The status of its objects says that the data plane follows, so that nothing need be waited for.
@@ -82,7 +84,7 @@ impl Mirrors {
     }
 }
 
-/// Names of the managed routes that a router adds: it can do all steps that add them.
+/// Names of the managed routes that a router adds: it can do all steps that add them, and keep users by a cookie.
 pub(crate) fn managed(steps: &[CanaryStep], can: &Capabilities) -> Vec<String> {
     let names = header_names(steps);
     let refused = |step: &CanaryStep| {
@@ -97,7 +99,8 @@ pub(crate) fn managed(steps: &[CanaryStep], can: &Capabilities) -> Vec<String> {
     };
     let all: BTreeSet<_> = steps.iter().filter_map(named).collect();
     let lacks = |name: &String| steps.iter().any(|step| named(step).as_ref() == Some(name) && refused(step));
-    all.into_iter().filter(|name| !lacks(name)).collect()
+    let session = can.affinity.then(|| SessionAffinity::CANARY_ROUTE.to_owned());
+    all.into_iter().filter(|name| !lacks(name)).chain(session).collect()
 }
 
 /// Names of the header routes that steps add.

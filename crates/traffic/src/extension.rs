@@ -203,6 +203,7 @@ impl Router for Extension {
             mirrors: Mirrors::Any,
             max_weight: true,
             additional: true,
+            affinity: false,
             role_change: true,
             confirms: true,
             propagation_seconds: PROPAGATION_SECONDS,

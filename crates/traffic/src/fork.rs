@@ -221,6 +221,12 @@ impl Fork {
         entries.for_each(|entry| patch.insert(&format!("{list}/-"), entry));
     }
 
+    /// The patch applies only while the rule and its two destinations are where they were seen.
+    pub(crate) fn pin(&self, patch: &mut Patch) {
+        self.guards.iter().for_each(|(path, value)| patch.test(path, value));
+        [&self.canary, &self.stable].into_iter().for_each(|slot| slot.pin(patch));
+    }
+
     /// The entries of `list` as they are after [`Self::render_all`].
     pub(crate) fn entries(
         &self,

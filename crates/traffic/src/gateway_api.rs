@@ -6,7 +6,7 @@
 //! no step passes and no pod is taken away on the strength of them, and the report says why.
 
 use serde_json::{Value, json};
-use serin_api::CanaryStep;
+use serin_api::{CanaryStep, SessionAffinity};
 use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Destination, Effective, Split, Weight};
 use serin_core::write::Write;
@@ -25,6 +25,7 @@ use crate::router::{Objects, Router, Sight};
 use crate::routers::ApiVersions;
 
 mod config;
+mod cookie_filter;
 mod feature;
 mod header_rule;
 mod managed_rule;
@@ -46,6 +47,8 @@ pub struct GatewayApi {
     total: Weight,
     /// What the mirror routes of steps need.
     features: Features,
+    /// The spec has session affinity.
+    cookies: bool,
 }
 
 impl GatewayApi {
@@ -61,7 +64,7 @@ impl GatewayApi {
         versions: &ApiVersions,
     ) -> Result<Self, serin_api::Problem> {
         let Config { routes, label, any_of } = Config::read(config, namespace, versions)?;
-        Ok(Self { routes, label, any_of, total, features: Features::new() })
+        Ok(Self { routes, label, any_of, total, features: Features::new(), cookies: false })
     }
 
     /// The same router for a Rollout with these steps; without them it adds no mirror routes.
@@ -69,21 +72,53 @@ impl GatewayApi {
         Self { features: feature::asked(steps), ..self }
     }
 
-    /// Mirror routes may be added to the route: steps ask for them, and its gateways can, or could when they were added.
-    fn mirrors(&self, route: &Route, object: &Value, seen: &Objects, there: bool) -> bool {
-        route.mirror_rules()
-            && !self.features.is_empty()
-            && match feature::support(object, &self.features, seen) {
+    /// The same router for a Rollout with session affinity, or without; without it no cookies are set.
+    pub fn with_cookies(self, cookies: bool) -> Self {
+        Self { cookies, ..self }
+    }
+
+    /// What is asked of the gateways of a route beyond the core of the Gateway API.
+    fn asked(&self, route: &Route) -> Features {
+        let mirrors = self.features.iter().filter(|_| route.mirror_rules()).copied();
+        let cookies = (self.cookies && route.is_http()).then_some(feature::COOKIES);
+        mirrors.chain(cookies).collect()
+    }
+
+    /// These features are asked for and may be used on the route: its gateways can, or could when they were `there`.
+    fn may_use(&self, features: &Features, object: &Value, seen: &Objects, there: bool) -> bool {
+        !features.is_empty()
+            && match feature::support(object, features, seen) {
                 Support::All => true,
                 Support::Lacking(..) => false,
                 Support::Unknown(_) => there,
             }
     }
 
-    /// What must be known of gateways before mirror routes can be judged.
+    /// What must be known of gateways before mirror routes and cookies can be judged.
     fn unsupported(&self, route: &Route, object: &Value, seen: &Objects) -> Option<Support> {
-        let asked = route.mirror_rules() && !self.features.is_empty();
-        asked.then(|| feature::support(object, &self.features, seen)).filter(|found| *found != Support::All)
+        let asked = self.asked(route);
+        let found = (!asked.is_empty()).then(|| feature::support(object, &asked, seen));
+        found.filter(|found| *found != Support::All)
+    }
+
+    /// What is wrong with a route for what the spec asks of it.
+    fn wrong(&self, route: &Route, object: &Value, (backends, seen): (&Backends, &Objects)) -> Option<Cause> {
+        let Found { forks, wrong, .. } = route.find(object, backends);
+        let taken = || {
+            let mut forks = forks.iter().filter(|_| self.cookies && route.is_http());
+            let path = forks.find_map(|fork| cookie_filter::first_taken(object, fork))?.to_owned();
+            Some(Cause::HeadersTaken { object: route.key.clone(), path, found: cookie_filter::TAKEN })
+        };
+        let lacking = || match self.unsupported(route, object, seen) {
+            Some(Support::Lacking(object, feature)) => {
+                let cookies = feature == feature::COOKIES;
+                let asked_by =
+                    if cookies { "trafficRouting.sessionAffinity" } else { "the setMirrorRoute steps" };
+                Some(Cause::Unsupported { object, feature, asked_by })
+            }
+            _ => None,
+        };
+        wrong.or_else(taken).or_else(lacking)
     }
 
     fn render_route(
@@ -93,9 +128,15 @@ impl GatewayApi {
         backends: &Backends,
         (want, seen): (&Split, &Objects),
     ) -> Option<Write> {
-        let Found { forks, mirrors, .. } = route.find(object, backends);
+        let Found { forks, headers, mirrors, .. } = route.find(object, backends);
         let mut patch = Patch::default();
+        let there = headers.iter().any(|name| name.starts_with(SessionAffinity::CANARY_ROUTE));
+        let asked = self.asked(route).into_iter().filter(|feature| *feature == feature::COOKIES).collect();
+        let cookies = self.may_use(&asked, object, seen, there);
+        let want = &Split { affinity: want.affinity.clone().filter(|_| cookies), ..want.clone() };
         for fork in &forks {
+            // Before entries of experiments go: places in a list are counted before the patch.
+            cookie_filter::render(&mut patch, object, want, fork);
             fork.render_all(&mut patch, (object, want), trial);
         }
         if let Some(Label { key, value }) = &self.label {
@@ -105,9 +146,9 @@ impl GatewayApi {
                 patch.drop_entry(object, "/metadata/labels", key, value);
             }
         }
-        let mirrors = self.mirrors(route, object, seen, !mirrors.is_empty());
+        let mirrors = route.mirror_rules() && self.may_use(&self.features, object, seen, !mirrors.is_empty());
         let headers = route.header_rules();
-        let allowed = Allowed { headers, mirrors, any_of: self.any_of };
+        let allowed = Allowed { headers, mirrors, cookies, any_of: self.any_of };
         let place = (route.key.namespace.as_str(), object);
         managed_rule::render(&mut patch, place, (want, allowed), backends, &forks);
         patch.into_write(&route.key)
@@ -124,6 +165,7 @@ impl Route {
             let fork = self.fork(index, rule, backends);
             match managed_rule::managed(rule, &self.key.namespace, backends) {
                 Some(Managed::Header) => found.headers.extend(name),
+                Some(Managed::Stable) => {}
                 Some(Managed::Mirror) => {
                     found.mirrors.extend(name);
                     found.shares.extend(fork.ok().map(|fork| fork.share()));
@@ -192,7 +234,7 @@ pub(super) fn part(entry: &Value, namespace: &str, backends: &Backends) -> Part 
 
 /// The backend of an experiment, as that of the canary.
 pub(super) fn trial(canary: &Value, other: &Destination) -> Option<Value> {
-    let mut entry = canary.as_object()?.clone();
+    let mut entry = cookie_filter::without(canary.as_object()?);
     entry.insert("name".to_owned(), json!(other.service));
     entry.insert("weight".to_owned(), json!(other.weight.0));
     other.port.into_iter().for_each(|port| drop(entry.insert("port".to_owned(), json!(port))));
@@ -225,6 +267,7 @@ impl Router for GatewayApi {
             },
             max_weight: true,
             additional: true,
+            affinity: self.routes.iter().any(Route::is_http),
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
@@ -236,7 +279,7 @@ impl Router for GatewayApi {
     }
 
     fn further(&self, seen: &Objects) -> Vec<ObjectKey> {
-        let asked = self.routes.iter().filter(|route| route.mirror_rules() && !self.features.is_empty());
+        let asked = self.routes.iter().filter(|route| !self.asked(route).is_empty());
         let objects = asked.filter_map(|route| Sight::of(seen, &route.key).object());
         objects.flat_map(|object| feature::further(object, seen)).collect()
     }
@@ -245,11 +288,7 @@ impl Router for GatewayApi {
         self.routes.iter().find_map(|route| match Sight::of(seen, &route.key) {
             Sight::Absent => Some(route.refuse(Cause::Missing { object: route.key.clone() })),
             Sight::Fresh(object) | Sight::Stale(object) => {
-                let lacking = match self.unsupported(route, object, seen) {
-                    Some(Support::Lacking(object, feature)) => Some(Cause::Unsupported { object, feature }),
-                    _ => None,
-                };
-                route.find(object, backends).wrong.or(lacking).map(|cause| route.refuse(cause))
+                self.wrong(route, object, (backends, seen)).map(|cause| route.refuse(cause))
             }
             Sight::Unknown(_) => None,
         })

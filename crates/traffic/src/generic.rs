@@ -154,6 +154,7 @@ impl Router for Generic {
             mirrors: Mirrors::No,
             max_weight: true,
             additional: false,
+            affinity: false,
             role_change: self.targets.iter().all(Target::names_both),
             confirms: false,
             propagation_seconds: self

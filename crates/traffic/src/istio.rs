@@ -16,11 +16,13 @@ use serin_core::write::Write;
 use self::destination_rule::DestinationRule;
 use self::virtual_service::{Roles, VirtualService, trial};
 use crate::capability::{Capabilities, Headers, Mirrors};
+use crate::fork::Fork;
 use crate::patch::Patch;
 use crate::reading::{Found, Reading};
 use crate::refusal::{Cause, Refusal, Role};
 use crate::router::{Objects, Router, Sight};
 
+mod cookie;
 mod destination_rule;
 mod managed_route;
 mod virtual_service;
@@ -36,6 +38,8 @@ const GROUP: &str = "networking.istio.io";
 pub struct Istio {
     services: Vec<VirtualService>,
     rule: Option<DestinationRule>,
+    /// The spec has session affinity.
+    cookies: bool,
 }
 
 impl Istio {
@@ -63,7 +67,30 @@ impl Istio {
             rule: rule.map(|rule| {
                 DestinationRule::new(rule, format!("{PATH}.destinationRule"), namespace, version)
             }),
+            cookies: false,
         })
+    }
+
+    /// The same router for a Rollout with session affinity, or without.
+    pub fn with_cookies(self, cookies: bool) -> Self {
+        Self { cookies, ..self }
+    }
+
+    /// What is in the way of session affinity in one VirtualService.
+    fn taken(&self, service: &VirtualService, found: &Found, object: &Value) -> Option<Cause> {
+        let mut http = found.forks.iter().filter(|fork| self.cookies && is_http(fork));
+        let path = http.find_map(|fork| cookie::first_taken(object, fork))?.to_owned();
+        Some(Cause::HeadersTaken { object: service.key.clone(), path, found: cookie::TAKEN })
+    }
+
+    /// No VirtualService has a weighted HTTP route, as far as they can be read.
+    fn without_cookies(&self, roles: &Roles, seen: &Objects) -> Option<Refusal> {
+        let http = |service: &VirtualService| match Sight::of(seen, &service.key).object() {
+            Some(object) => service.find(object, roles).forks.iter().any(is_http),
+            None => true,
+        };
+        let service = self.services.first().filter(|_| self.cookies && !self.services.iter().any(http))?;
+        Some(service.refuse(Cause::NoCookies { object: service.key.clone() }))
     }
 
     fn roles<'r>(&'r self, backends: &'r Backends) -> Roles<'r> {
@@ -99,7 +126,7 @@ impl Istio {
             // The way back to stable needs no news of the DestinationRule.
             Sight::Absent | Sight::Unknown(_) => {
                 let shown = self.reading(backends, seen).canary()?;
-                let back = want.canary <= shown && want.headers.is_empty() && want.mirrors.is_empty();
+                let back = want.canary <= shown && want.routes().next().is_none();
                 back.then(|| want.clone())
             }
         }
@@ -146,11 +173,19 @@ impl Istio {
         let Found { forks, .. } = service.find(object, roles);
         let mut patch = Patch::default();
         for fork in &forks {
+            if is_http(fork) {
+                // Before entries of experiments go: places in a list are counted before the patch.
+                cookie::render(&mut patch, object, want, fork);
+            }
             fork.render_all(&mut patch, (object, want), trial);
         }
         managed_route::render(&mut patch, (service, object), want, roles, &forks);
         patch.into_write(&service.key)
     }
+}
+
+fn is_http(fork: &Fork) -> bool {
+    fork.rule.starts_with("/spec/http/")
 }
 
 impl Router for Istio {
@@ -164,6 +199,7 @@ impl Router for Istio {
             mirrors: Mirrors::Any,
             max_weight: false,
             additional: true,
+            affinity: true,
             role_change: self.rule.is_none(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,
@@ -184,12 +220,16 @@ impl Router for Istio {
         let of_service = |service: &VirtualService| match Sight::of(seen, &service.key) {
             Sight::Absent => Some(service.refuse(Cause::Missing { object: service.key.clone() })),
             Sight::Fresh(object) | Sight::Stale(object) => {
-                service.find(object, &roles).wrong.map(|cause| service.refuse(cause))
+                let found = service.find(object, &roles);
+                let taken = self.taken(service, &found, object);
+                found.wrong.or(taken).map(|cause| service.refuse(cause))
             }
             Sight::Unknown(_) => None,
         };
         let of_rule = |rule: &DestinationRule| rule.refusal(&Sight::of(seen, &rule.key), backends);
-        self.services.iter().find_map(of_service).or_else(|| self.rule.as_ref().and_then(of_rule))
+        let refusal = self.services.iter().find_map(of_service);
+        let refusal = refusal.or_else(|| self.rule.as_ref().and_then(of_rule));
+        refusal.or_else(|| self.without_cookies(&roles, seen))
     }
 
     fn effective(&self, backends: &Backends, seen: &Objects) -> Effective {

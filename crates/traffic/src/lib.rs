@@ -26,6 +26,7 @@
     )
 )]
 
+mod affinity;
 mod alb;
 mod ambassador;
 mod announce;

@@ -195,6 +195,7 @@ impl Router for Nginx {
             mirrors: Mirrors::No,
             max_weight: true,
             additional: false,
+            affinity: false,
             role_change: false,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

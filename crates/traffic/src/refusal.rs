@@ -120,15 +120,37 @@ pub enum Cause {
         /// Namespace in which they are looked for.
         namespace: String,
     },
-    /// A gateway cannot do what a step asks for.
+    /// A gateway cannot do what the spec asks for.
     #[error(
-        "{object} does not list {feature} in status.supportedFeatures, and requests would fail; remove the setMirrorRoute steps, or use gateways that can"
+        "{object} does not list {feature} in status.supportedFeatures, and requests would fail; remove {asked_by}, or use gateways that can"
     )]
     Unsupported {
         /// Class of the gateway.
         object: ObjectKey,
         /// What it lacks, by the name that the Gateway API gives it.
         feature: &'static str,
+        /// What of the spec needs it.
+        asked_by: &'static str,
+    },
+    /// Session affinity has no place for its cookie: the user changes the headers of the same answers.
+    #[error(
+        "sessionAffinity sets a cookie at {path} of {object}, which has {found} of its own; move that to where it holds for the whole rule"
+    )]
+    HeadersTaken {
+        /// The object.
+        object: ObjectKey,
+        /// JSON pointer of the destination.
+        path: String,
+        /// What is in the way.
+        found: &'static str,
+    },
+    /// Nothing that is weighted has cookies.
+    #[error(
+        "no weighted route of {object} is for HTTP, and nothing else has cookies; remove trafficRouting.sessionAffinity"
+    )]
+    NoCookies {
+        /// The object.
+        object: ObjectKey,
     },
     /// A weighted list lacks one Service; the words are those of Argo's router of that kind.
     #[error("{words}; add \"{name}\" to {path} of {object}")]

@@ -1,6 +1,8 @@
 //! Decides which routers a Rollout has, in Argo's fixed order, and refuses what none of them can do.
 
-use serin_api::{CanaryStep, CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting};
+use serin_api::{
+    CanaryStep, CanaryStrategy, GENERIC_ROUTER, Problem, Rollout, RolloutTrafficRouting, SessionAffinity,
+};
 use serin_core::split::{Backends, Owner, PERCENT, Weight};
 
 use crate::alb::Alb;
@@ -99,10 +101,14 @@ fn build(
         plugins,
         managed_routes,
         max_traffic_weight: _,
+        session_affinity,
     } = routing;
+    let affinity = session_affinity.is_some();
     let (rollout, managed) = ((namespace, name), managed_routes.as_deref().unwrap_or_default());
     let made: [Option<Made>; 8] = [
-        istio.as_ref().map(|spec| Istio::new(spec, namespace, &versions.istio).map(boxed)),
+        istio.as_ref().map(|spec| {
+            Istio::new(spec, namespace, &versions.istio).map(|router| boxed(router.with_cookies(affinity)))
+        }),
         nginx.as_ref().map(|spec| Nginx::new(spec, rollout, most(routing)).map(boxed)),
         alb.as_ref().map(|spec| {
             Alb::new(spec, namespace).map(|alb| boxed(alb.verified(versions.verify_load_balancers)))
@@ -116,7 +122,7 @@ fn build(
     let plugins = plugins.iter().flatten();
     let plugins = plugins.map(|(key, config)| match key.as_str() {
         gateway_api::NAME => GatewayApi::new(config, namespace, total(routing), versions)
-            .map(|router| boxed(router.for_steps(steps))),
+            .map(|router| boxed(router.for_steps(steps).with_cookies(affinity))),
         GENERIC_ROUTER => Generic::new(config, namespace, total(routing)).map(boxed),
         other => Ok(boxed(Extension::new(other, namespace, total(routing)))),
     });
@@ -154,6 +160,16 @@ fn beyond(
         let path = "spec.strategy.canary.pingPong".to_owned();
         problems.push(Problem::Invalid { path, value: "set".to_owned(), message });
     }
+    let without = capability::lacking(routers, |can| !can.affinity);
+    if routing.session_affinity.is_some() && !without.is_empty() {
+        let message = format!(
+            "only Istio and HTTPRoutes of the Gateway API keep users by a cookie that ends with its revision; {} cannot: leave \
+             sessionAffinity out",
+            without.join(", ")
+        );
+        let path = format!("{PATH}.sessionAffinity");
+        problems.push(Problem::Invalid { path, value: "set".to_owned(), message });
+    }
     capability::beyond(canary.steps.as_deref().unwrap_or_default(), routers, problems);
 }
 
@@ -174,6 +190,11 @@ pub fn backends(rollout: &Rollout, canary_hash: &str, stable_hash: &str) -> Opti
     let canary = rollout.spec.strategy.as_ref()?.canary.as_ref()?;
     let routing = canary.traffic_routing.as_ref();
     let managed = routing.and_then(|routing| routing.managed_routes.as_ref()).into_iter().flatten();
+    let managed = managed.map(|route| route.name.as_str()).filter(|name| !name.is_empty());
+    // Who was led by a header goes to the canary, whatever the cookie says. The names are known without affinity, too:
+    // the routes of one that the spec had before are taken out.
+    let managed = [SessionAffinity::CANARY_ROUTE].into_iter().chain(managed);
+    let managed = managed.chain([SessionAffinity::STABLE_ROUTE]);
     let name = rollout.metadata.name.clone().unwrap_or_default();
     let ping_pong = rollout.status.as_ref().map(|status| status.canary.stable_ping_pong.as_str());
     let services = canary.services(ping_pong.unwrap_or_default());
@@ -186,7 +207,7 @@ pub fn backends(rollout: &Rollout, canary_hash: &str, stable_hash: &str) -> Opti
         stable_hash: stable_hash.to_owned(),
         ping_pong: canary.ping_pong.is_some(),
         experiments: experiments(rollout),
-        managed_routes: managed.map(|route| route.name.clone()).filter(|name| !name.is_empty()).collect(),
+        managed_routes: managed.map(str::to_owned).collect(),
         owner: rollout.metadata.uid.clone().filter(|uid| !uid.is_empty()).map(|uid| Owner { name, uid }),
     })
 }

@@ -119,6 +119,7 @@ impl Router for Smi {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            affinity: false,
             role_change: self.root.is_some(),
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

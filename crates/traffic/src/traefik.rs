@@ -114,6 +114,7 @@ impl Router for Traefik {
             mirrors: Mirrors::No,
             max_weight: false,
             additional: true,
+            affinity: false,
             role_change: true,
             confirms: false,
             propagation_seconds: PROPAGATION_SECONDS,

@@ -11,6 +11,7 @@ use serin_core::write::Effect;
 use serin_testkit::scene::Scene;
 
 mod abort;
+mod affinity;
 mod analysis;
 mod bake;
 mod blue_green;

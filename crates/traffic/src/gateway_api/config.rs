@@ -57,9 +57,14 @@ impl Route {
         self.use_header_routes && matches!(self.key.kind.as_str(), "HTTPRoute" | "GRPCRoute")
     }
 
+    /// Its requests have cookies.
+    pub(super) fn is_http(&self) -> bool {
+        self.key.kind == "HTTPRoute"
+    }
+
     /// Mirror routes of steps are added to it. What they match are parts of HTTP requests.
     pub(super) fn mirror_rules(&self) -> bool {
-        self.use_header_routes && self.key.kind == "HTTPRoute"
+        self.use_header_routes && self.is_http()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Says whether the gateways of a route can do what steps ask for beyond the core of the Gateway API.
+//! Says whether the gateways of a route can do what the spec asks for beyond the core of the Gateway API.
 //!
 //! A gateway that does not know a filter may answer every request of the rule with an error and still accept the route
 //! (Traefik 3.7 does with RequestMirror), so that a rule with one is written only when the class of every gateway lists
@@ -17,6 +17,9 @@ const GROUP: &str = "gateway.networking.k8s.io";
 
 /// Features that steps ask for, by the names of the Gateway API.
 pub(super) type Features = BTreeSet<&'static str>;
+
+/// What the cookie of session affinity needs. Changing the answers of one backend has no name of its own.
+pub(super) const COOKIES: &str = "HTTPRouteResponseHeaderModification";
 
 /// What is known of the gateways of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Makes the rule of a header route: a copy of a weighted rule that asks for the headers and leads to the canary only.
+//! Makes the rule of a header route: a copy of a weighted rule that asks for the headers and leads to one backend only.
 //!
 //! All headers of a step must match, as with the Gateway API plugin, unless its configuration says `matchHeaders: anyOf`.
 
@@ -7,10 +7,11 @@ use serin_core::split::{HeaderMatch, HeaderRoute, StringMatch};
 
 use super::managed_rule::Source;
 use crate::expression;
+use crate::refusal::Role;
 
-/// The rule for `route`; with `any_of` one of its headers is enough.
-pub(super) fn rule(source: &Source, route: &HeaderRoute, any_of: bool) -> Value {
-    let mut only = source.canary.clone();
+/// The rule for `route` to the backend of `role`; with `any_of` one of its headers is enough.
+pub(super) fn rule(source: &Source, (route, role): (&HeaderRoute, Role), any_of: bool) -> Value {
+    let mut only = source.backend(role).clone();
     only.insert("weight".to_owned(), json!(1));
     let all = route.matches.len().max(1);
     let groups = route.matches.chunks(if any_of { 1 } else { all });

@@ -1,4 +1,4 @@
-//! Adds the rules of header and mirror routes to a route, and takes them out again.
+//! Adds the rules of header and mirror routes and of session affinity to a route, and takes them out again.
 //!
 //! A managed rule is a copy of a weighted rule that also asks for its own match, so that filters, timeouts, retries and
 //! session persistence of the user hold for it too. Rules of mirror routes come before the user's own: of rules that
@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use serin_core::split::{Backends, Split};
 
 use super::part;
-use super::{header_rule, mirror_rule};
-use crate::fork::{Fork, Part};
+use super::{cookie_filter, header_rule, mirror_rule};
+use crate::affinity;
+use crate::fork::{Fork, Part, Slot};
 use crate::object;
 use crate::patch::Patch;
 use crate::refusal::Role;
@@ -22,6 +23,8 @@ pub(super) enum Managed {
     Header,
     /// Sends copies to the canary.
     Mirror,
+    /// Keeps users of stable there.
+    Stable,
 }
 
 /// Which rules steps may add to a route.
@@ -31,6 +34,7 @@ pub(super) struct Allowed {
     pub(super) mirrors: bool,
     /// One header of a header route is enough.
     pub(super) any_of: bool,
+    pub(super) cookies: bool,
 }
 
 /// Whether a step added the rule: it has the name of a managed route, with or without a number, and sends everything or
@@ -44,15 +48,16 @@ pub(super) fn managed(rule: &Value, namespace: &str, backends: &Backends) -> Opt
         let index = rest.and_then(|rest| rest.strip_prefix('-'));
         rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
     });
-    let one = |entry: &Value| match part(entry, namespace, backends) {
-        Part::Role(Role::Canary) => true,
-        Part::Role(Role::Stable) => backends.ping_pong,
-        Part::Experiment(_) | Part::Other => false,
+    let side = affinity::side(name);
+    let role = |entry: &Value| match part(entry, namespace, backends) {
+        Part::Role(role) if role == side || backends.ping_pong => Some(role),
+        Part::Role(_) | Part::Experiment(_) | Part::Other => None,
     };
-    let copies = |filter: &Value| filter.pointer("/requestMirror/backendRef").is_some_and(one);
+    let copies = |filter: &Value| filter.pointer("/requestMirror/backendRef").and_then(role).is_some();
     match object::list(rule, "/backendRefs") {
         _ if !named => None,
-        [only] if one(only) => Some(Managed::Header),
+        [only] if role(only) == Some(Role::Stable) && side == Role::Stable => Some(Managed::Stable),
+        [only] if role(only).is_some() => Some(Managed::Header),
         _ => object::list(rule, "/filters").iter().any(copies).then_some(Managed::Mirror),
     }
 }
@@ -84,9 +89,9 @@ pub(super) fn render(
         }
         patch.remove(&path);
     }
-    // Other gateways might not know the filters of mirror routes.
-    if let Some(parents) = object.pointer("/spec/parentRefs").filter(|_| !before.is_empty()) {
-        patch.test("/spec/parentRefs", parents);
+    // Other gateways might not know the filters of mirror routes and of cookies.
+    if !before.is_empty() || want.affinity.is_some() {
+        pin_gateways(patch, object);
     }
     for rule in before.into_iter().rev() {
         patch.insert("/spec/rules/0", rule);
@@ -94,6 +99,14 @@ pub(super) fn render(
     for rule in after {
         patch.insert("/spec/rules/-", rule);
     }
+}
+
+/// The patch applies only while the route has these gateways, whose features are known.
+pub(super) fn pin_gateways(patch: &mut Patch, object: &Value) {
+    object
+        .pointer("/spec/parentRefs")
+        .into_iter()
+        .for_each(|parents| patch.test("/spec/parentRefs", parents));
 }
 
 fn nameless(rule: &Value) -> Value {
@@ -113,6 +126,7 @@ fn wanted(
     forks: &[Fork],
 ) -> (Vec<Value>, Vec<Value>) {
     let (mut before, mut after) = (Vec::new(), Vec::new());
+    let sessions = affinity::routes(want);
     for managed in order {
         for (index, fork) in forks.iter().enumerate() {
             let name = if index == 0 { managed.clone() } else { format!("{managed}-{index}") };
@@ -120,7 +134,10 @@ fn wanted(
             let mirrors = want.mirrors.iter().filter(|route| allowed.mirrors && route.name == *managed);
             before.extend(mirrors.filter_map(|route| mirror_rule::rule(&source, route, want)));
             let headers = want.headers.iter().filter(|route| allowed.headers && route.name == *managed);
-            after.extend(headers.map(|route| header_rule::rule(&source, route, allowed.any_of)));
+            let headers = headers.map(|route| (route, Role::Canary));
+            let sessions = sessions.iter().filter(|(route, _)| allowed.cookies && route.name == *managed);
+            let all = headers.chain(sessions.map(|(route, role)| (route, *role)));
+            after.extend(all.map(|route| header_rule::rule(&source, route, allowed.any_of)));
         }
     }
     (before, after)
@@ -131,15 +148,24 @@ pub(super) struct Source<'o> {
     name: String,
     rule: &'o Map<String, Value>,
     pub(super) fork: &'o Fork,
-    /// The backend of the canary.
-    pub(super) canary: &'o Map<String, Value>,
+    canary: Map<String, Value>,
+    stable: Map<String, Value>,
 }
 
 impl<'o> Source<'o> {
     fn of(object: &'o Value, fork: &'o Fork, name: &str) -> Option<Self> {
         let rule = object.pointer(&fork.rule)?.as_object()?;
-        let canary = object.pointer(&fork.canary.path)?.as_object()?;
-        Some(Self { name: name.to_owned(), rule, fork, canary })
+        let backend = |slot: &Slot| Some(cookie_filter::without(object.pointer(&slot.path)?.as_object()?));
+        let (canary, stable) = (backend(&fork.canary)?, backend(&fork.stable)?);
+        Some(Self { name: name.to_owned(), rule, fork, canary, stable })
+    }
+
+    /// The backend of one side, without the cookie that the weighted rule sets: who is led is not drawn.
+    pub(super) fn backend(&self, role: Role) -> &Map<String, Value> {
+        match role {
+            Role::Canary => &self.canary,
+            Role::Stable => &self.stable,
+        }
     }
 
     /// A list of the rule.

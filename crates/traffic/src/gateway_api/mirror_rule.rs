@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 use serin_core::split::{MirrorMatch, MirrorRoute, Split, StringMatch};
 
 use super::managed_rule::Source;
-use super::{header_rule, trial};
+use super::{cookie_filter, header_rule, trial};
 use crate::object;
+use crate::refusal::Role;
 
 /// Fields by which a filter names a backend.
 const REFERENCE: [&str; 5] = ["group", "kind", "name", "namespace", "port"];
@@ -28,7 +29,7 @@ pub(super) fn rule(source: &Source, route: &MirrorRoute, want: &Split) -> Option
 
 /// `percent` came to the standard later than the filter, so that it is left out where it says nothing.
 fn filter(source: &Source, percentage: u32) -> Value {
-    let known = source.canary.iter().filter(|(field, _)| REFERENCE.contains(&field.as_str()));
+    let known = source.backend(Role::Canary).iter().filter(|(field, _)| REFERENCE.contains(&field.as_str()));
     let reference: Map<_, _> = known.map(|(field, value)| (field.clone(), value.clone())).collect();
     let mut mirror = Map::from_iter([("backendRef".to_owned(), Value::Object(reference))]);
     if percentage < 100 {
@@ -39,7 +40,12 @@ fn filter(source: &Source, percentage: u32) -> Value {
 
 /// The backends of the weighted rule with the weights that it gets in the same patch.
 fn weighted(source: &Source, want: &Split) -> Vec<Value> {
-    source.fork.entries(source.list("backendRefs"), want, trial)
+    let entries = source.fork.entries(source.list("backendRefs"), want, trial).into_iter();
+    let bare = |entry: Value| match entry {
+        Value::Object(entry) => Value::Object(cookie_filter::without(&entry)),
+        other => other,
+    };
+    entries.map(bare).collect()
 }
 
 /// The match of a rule for that of a step; `None` when a route cannot say it.

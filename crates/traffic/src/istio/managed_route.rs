@@ -1,4 +1,5 @@
-//! Adds the header and mirror routes of steps to a VirtualService, before the user's own, and takes them out again.
+//! Adds the header and mirror routes of steps and the routes of session affinity to a VirtualService, before the user's
+//! own, and takes them out again.
 //!
 //! A managed route is a copy of a weighted route that also asks for its own match, so that timeouts, rewrites and the
 //! like of the user hold for it too, and requests which the weighted route would not get are not caught.
@@ -7,9 +8,12 @@ use serde_json::{Map, Value, json};
 use serin_core::split::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, Split, StringMatch};
 
 use super::virtual_service::{Roles, VirtualService, trial};
+use super::{cookie, is_http};
+use crate::affinity;
 use crate::fork::Fork;
 use crate::object;
 use crate::patch::Patch;
+use crate::refusal::Role;
 
 /// Makes the managed routes of `object` those of `want`, in the order of their precedence.
 pub(super) fn render(
@@ -39,8 +43,8 @@ pub(super) fn render(
 }
 
 fn wanted(object: &Value, want: &Split, order: &[String], forks: &[Fork]) -> Vec<Value> {
-    let http: Vec<_> = forks.iter().filter(|fork| fork.rule.starts_with("/spec/http/")).collect();
-    let mut routes = Vec::new();
+    let http: Vec<_> = forks.iter().filter(|fork| is_http(fork)).collect();
+    let (mut routes, sessions) = (Vec::new(), affinity::routes(want));
     for managed in order {
         for (index, fork) in http.iter().enumerate() {
             let name = if index == 0 { managed.clone() } else { format!("{managed}-{index}") };
@@ -48,7 +52,13 @@ fn wanted(object: &Value, want: &Split, order: &[String], forks: &[Fork]) -> Vec
             let canary = object.pointer(&format!("{}/destination", fork.canary.path));
             let (Some(source), Some(canary)) = (source, canary) else { continue };
             let headers = want.headers.iter().filter(|route| route.name == *managed);
-            routes.extend(headers.map(|route| header_route(&name, source, canary, route)));
+            let only = json!({"destination": canary, "weight": 100});
+            routes.extend(headers.map(|route| header_route(&name, source, only.clone(), route)));
+            let sessions = sessions.iter().filter(|(route, _)| route.name == *managed);
+            routes.extend(sessions.filter_map(|(route, role)| {
+                let slot = if *role == Role::Canary { &fork.canary } else { &fork.stable };
+                Some(session_route(&name, source, object.pointer(&slot.path)?, route))
+            }));
             let mirrors = want.mirrors.iter().filter(|route| route.name == *managed);
             routes.extend(mirrors.map(|route| {
                 let weighted = weighted(source, fork, want);
@@ -59,13 +69,20 @@ fn wanted(object: &Value, want: &Split, order: &[String], forks: &[Fork]) -> Vec
     routes
 }
 
-fn header_route(name: &str, source: &Map<String, Value>, canary: &Value, route: &HeaderRoute) -> Value {
+fn header_route(name: &str, source: &Map<String, Value>, only: Value, route: &HeaderRoute) -> Value {
     let own = route.matches.iter().map(|header| json!({"headers": headers(std::slice::from_ref(header))}));
     let mut copy = source.clone();
     copy.insert("name".to_owned(), json!(name));
     copy.insert("match".to_owned(), crossed(source, own.collect()));
-    copy.insert("route".to_owned(), json!([{"destination": canary, "weight": 100}]));
+    copy.insert("route".to_owned(), json!([only]));
     Value::Object(copy)
+}
+
+/// To the destination as it is for those who are drawn, but for the cookie: who is led has it.
+fn session_route(name: &str, source: &Map<String, Value>, entry: &Value, route: &HeaderRoute) -> Value {
+    let mut only = cookie::without(entry);
+    only.as_object_mut().into_iter().for_each(|only| drop(only.insert("weight".to_owned(), json!(100))));
+    header_route(name, source, only, route)
 }
 
 fn mirror_route(
@@ -90,7 +107,7 @@ fn mirror_route(
 /// The destinations of the weighted route with the weights that it gets in the same patch.
 fn weighted(source: &Map<String, Value>, fork: &Fork, want: &Split) -> Value {
     let entries = source.get("route").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    Value::from(fork.entries(entries, want, trial))
+    Value::from_iter(fork.entries(entries, want, trial).iter().map(cookie::without))
 }
 
 /// Each match of the source together with each of `own`; entries of a match list are alternatives.

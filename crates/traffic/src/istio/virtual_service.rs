@@ -6,6 +6,7 @@ use serin_core::seen::ObjectKey;
 use serin_core::split::{Backends, Destination};
 
 use super::GROUP;
+use crate::affinity;
 use crate::fork::{Fork, Odd, Part, PartOf, Slot};
 use crate::object;
 use crate::reading::Found;
@@ -94,23 +95,29 @@ impl VirtualService {
     }
 
     /// A step added the route: it has the name of a managed route, with or without a number, and sends everything or
-    /// copies to the canary, or to what was the Service of the canary. Routes that the spec lists, and those that lead elsewhere, are the user's.
+    /// copies to its side, or to what was the Service of that side. Routes that the spec lists, and those that lead
+    /// elsewhere, are the user's.
     pub(super) fn is_managed(&self, route: &Value, roles: &Roles) -> bool {
-        let named = object::text(route, "name").is_some_and(|name| {
-            !self.routes.iter().any(|listed| listed == name)
-                && roles.backends.managed_routes.iter().any(|managed| {
-                    let rest = name.strip_prefix(managed.as_str());
-                    let index = rest.and_then(|rest| rest.strip_prefix('-'));
-                    rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
-                })
-        });
+        self.managed_side(route, roles).is_some()
+    }
+
+    /// The side that a managed route leads to now.
+    fn managed_side(&self, route: &Value, roles: &Roles) -> Option<Role> {
+        let name = object::text(route, "name")?;
+        let named = !self.routes.iter().any(|listed| listed == name)
+            && roles.backends.managed_routes.iter().any(|managed| {
+                let rest = name.strip_prefix(managed.as_str());
+                let index = rest.and_then(|rest| rest.strip_prefix('-'));
+                rest == Some("") || index.is_some_and(|index| index.parse::<u32>().is_ok())
+            });
         let leads = |to: Option<&Value>, role: Role| {
             to.is_some_and(|to| roles.part(to, &self.key.namespace) == Part::Role(role))
         };
         let all = object::list(route, "/route");
         let only = |role| !all.is_empty() && all.iter().all(|entry| leads(entry.get("destination"), role));
-        let to = |role| only(role) || leads(route.get("mirror"), role);
-        named && (to(Role::Canary) || roles.backends.ping_pong && to(Role::Stable))
+        let to = |role: &Role| only(*role) || leads(route.get("mirror"), *role);
+        let may = |role: &Role| *role == affinity::side(name) || roles.backends.ping_pong;
+        [Role::Canary, Role::Stable].into_iter().filter(|_| named).find(|role| may(role) && to(role))
     }
 
     /// The weighted routes: those that the spec lists; in a section without list the only one (http) or the first (tls,
@@ -118,7 +125,11 @@ impl VirtualService {
     pub(super) fn find(&self, object: &Value, roles: &Roles) -> Found {
         let mut found = Found::default();
         for (index, route) in object::list(object, "/spec/http").iter().enumerate() {
-            if let Some(name) = object::text(route, "name").filter(|_| self.is_managed(route, roles)) {
+            let side = self.managed_side(route, roles);
+            if let (Some(name), Some(side)) = (object::text(route, "name"), side) {
+                if side == Role::Stable && affinity::side(name) == side {
+                    continue;
+                }
                 if route.get("mirror").is_none() {
                     found.headers.push(name.to_owned());
                     continue;

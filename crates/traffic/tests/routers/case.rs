@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use serin_api::Rollout;
+use serin_core::affinity::Affinity;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{
     Backends, Destination, Effective, HeaderRoute, MirrorMatch, MirrorRoute, Split, Weight,
@@ -33,6 +34,8 @@ pub(crate) struct Want {
     headers: Vec<HeaderRoute>,
     #[serde(default)]
     mirrors: Vec<MirrorRoute>,
+    #[serde(default)]
+    affinity: Option<Affinity>,
     #[serde(default)]
     target: Option<ServiceTarget>,
     /// Wished for beside canary and stable.
@@ -86,6 +89,7 @@ impl Case {
         let total = routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(100);
         let mut split = Split::new(Weight(u32::try_from(total).unwrap()), Weight(want.canary));
         (split.headers, split.mirrors, split.additional) = (want.headers, want.mirrors, want.additional);
+        split.affinity = want.affinity;
         let documents = serde_yaml::Deserializer::from_str(&file("seen.yaml"))
             .map(|document| Value::deserialize(document).unwrap())
             .filter(|document| !document.is_null())

@@ -6,7 +6,7 @@ use serin_core::seen::Seen;
 use serin_core::write::Effect;
 
 use crate::case::{Case, apply, cases};
-use crate::law::{bare, without_trials};
+use crate::law::{bare, mask_cookie, without_trials};
 
 /// Every way in which one change of a value could go wrong: a field dropped, a list turned, grown at either end.
 fn mutants(object: &Value) -> Vec<(String, Value)> {
@@ -85,6 +85,7 @@ fn without_weights(value: &Value) -> Value {
 fn bare_of(object: &Value, experiments: &[String]) -> Value {
     let mut object = without_weights(object);
     without_trials(&mut object, experiments);
+    mask_cookie(&mut object);
     object
 }
 
@@ -107,7 +108,7 @@ fn check(case: &Case) -> usize {
             applied += 1;
             let (late, again) = (bare(&case.settle(&after).0), bare(&case.settle(&meanwhile).0));
             // An object in which our route cannot be told from another any more is left alone from then on; the write
-            // that was under way has then touched weights and experiments of a route that was ours, or of its twin.
+            // that was under way has then touched weights, cookies and experiments of a route that was ours, or of its twin.
             let [late, again] = match case.refusals(&meanwhile).is_empty() {
                 true => [late, again],
                 false => [late, again].map(|objects| {

@@ -122,6 +122,16 @@ fn what_no_router_can_do_is_refused_with_the_field_and_a_remedy() {
             "does not mirror requests",
         ),
         (
+            json!({"trafficRouting": {"nginx": nginx, "istio": istio, "sessionAffinity": {}}}),
+            format!("{ROUTING}.sessionAffinity"),
+            "Ingress shop/web-web-canary cannot: leave sessionAffinity out",
+        ),
+        (
+            json!({"trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"grpcRoute": "web"}}, "sessionAffinity": {}}}),
+            format!("{ROUTING}.sessionAffinity"),
+            "GRPCRoute shop/web cannot",
+        ),
+        (
             json!({"trafficRouting": {"nginx": nginx}, "pingPong": pair}),
             "spec.strategy.canary.pingPong".to_owned(),
             "Ingress shop/web-web-canary cannot",
@@ -179,7 +189,10 @@ fn one_router_that_can_is_enough_for_headers() {
         "steps": [{"setHeaderRoute": {"name": "staff"}}, {"setMirrorRoute": {"name": "staff"}}],
     });
     assert_eq!(names(both.clone()).len(), 2);
-    assert_eq!(backends(&rollout(both), "v2", "v1").unwrap().managed_routes, ["staff"]);
+    assert_eq!(
+        backends(&rollout(both), "v2", "v1").unwrap().managed_routes,
+        ["serin-session-canary", "staff", "serin-session-stable"]
+    );
 }
 
 #[test]
@@ -193,7 +206,7 @@ fn a_report_says_what_is_unknown_and_why_nothing_can_be_done() {
         |seen: &Objects| report(routers[0].as_ref(), &backends(&rollout, "v2", "v1").unwrap(), &[], seen);
     let RouterReport { name, effective, refusal, propagation_seconds, confirms, managed } =
         said(&Objects::new());
-    assert_eq!((name.as_str(), refusal, managed.len()), ("VirtualService shop/web", None, 0));
+    assert_eq!((name.as_str(), refusal, managed.len()), ("VirtualService shop/web", None, 1));
     assert_eq!(effective, Effective::Unknown("VirtualService shop/web has not been read yet".to_owned()));
     assert!(!confirms && propagation_seconds > 0);
     let absent = said(&Objects::from([(key, Seen::Absent)]));
@@ -214,7 +227,11 @@ fn a_report_names_the_managed_routes_that_the_router_adds_and_that_it_shows() {
     let routers = routers(&rollout, &ApiVersions::default()).unwrap();
     let backends = backends(&rollout, "v2", "v1").unwrap();
     let said = |index: usize, seen: &Objects| report(routers[index].as_ref(), &backends, steps, seen);
-    assert_eq!(said(0, &Objects::new()).managed, ["copy", "guest", "staff"], "Istio can all");
+    assert_eq!(
+        said(0, &Objects::new()).managed,
+        ["copy", "guest", "staff", "serin-session-canary"],
+        "Istio can all"
+    );
     assert_eq!(said(1, &Objects::new()).managed, ["staff"], "ALB knows exact values, and no mirrors");
 
     let to = |name: &str, hosts: Value| json!({"name": name, "route": hosts});
