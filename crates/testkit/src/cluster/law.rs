@@ -12,7 +12,7 @@ use serin_core::{Plan, plan};
 use super::Cluster;
 use super::pod::image;
 use super::traffic::Flow;
-use super::truth::{Asked, Object, Side};
+use super::truth::{Asked, Named, Object, Side};
 use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// What is remembered to judge the next moment, and what was found.
@@ -37,6 +37,7 @@ impl Cluster {
         self.judge_flows(ours);
         self.judge_services(ours);
         self.judge_abort();
+        self.judge_sessions();
         if lowered {
             self.judge_availability();
         }
@@ -112,6 +113,19 @@ impl Cluster {
         found.into_iter().for_each(|text| self.violation(text));
     }
 
+    /// (e) A cookie leads to the revision that it names, or to stable, and to no other. (A Service that somebody deleted and
+    /// made anew selects none of them: not our doing.)
+    fn judge_sessions(&mut self) {
+        let status = self.truth.world.rollout.status.clone().unwrap_or_default();
+        let astray = |flow: &Flow| {
+            let (named, reached) = (flow.named.filter(|_| flow.weight > 0)?, flow.hash.as_deref()?);
+            let right = Named::of(reached) == named || status.stable_rs.as_deref() == Some(reached);
+            (!right).then(|| format!("{} leads users of another revision to {reached}", flow.name))
+        };
+        let found: Vec<_> = self.flows().iter().filter_map(astray).collect();
+        found.into_iter().for_each(|text| self.violation(text));
+    }
+
     /// A plan that knows of the abort has been stored.
     pub(super) fn abort_is_known(&mut self) {
         let aborted = self.truth.world.rollout.status.as_ref().is_some_and(|status| status.abort);
@@ -130,7 +144,9 @@ impl Cluster {
         let now: Vec<_> = self.truth.routes.iter().map(|route| route.asked).collect();
         let canary = Side::of_canary(Some(&self.truth.world.rollout));
         let rises = |(now, known): (&Asked, &Asked)| {
-            now.weight_of(canary) > known.weight_of(canary) || now.staff.is_some() && known.staff.is_none()
+            now.weight_of(canary) > known.weight_of(canary)
+                || now.staff.is_some() && known.staff.is_none()
+                || now.session.is_some() && known.session.is_none()
         };
         if now.iter().zip(&known).any(rises) {
             self.violation(format!("the traffic of the canary rose after an abort: {known:?} to {now:?}"));
@@ -146,7 +162,10 @@ impl Cluster {
         let selected = self.truth.service_mut(&target.service).and_then(|service| service.hash.clone());
         let other = selected.is_some_and(|selected| selected != target.hash);
         let side = if target.service == CANARY_SERVICE { Side::Canary } else { Side::Stable };
-        let carries = |asked: &Asked| asked.weight_of(side) > 0 || asked.staff == Some(side);
+        let carries = |asked: &Asked| {
+            let led = asked.session.is_some_and(|(to, _)| to == side);
+            asked.weight_of(side) > 0 || asked.staff == Some(side) || led
+        };
         if pair && other && self.truth.flowing.iter().any(carries) {
             self.violation(format!("{target:?} is written while it carries {:?}", self.truth.flowing));
         }

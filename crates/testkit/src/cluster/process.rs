@@ -11,7 +11,7 @@ use serin_core::write::Write;
 use serin_core::{Plan, plan};
 
 use super::traffic::{STAFF, Turn};
-use super::truth::{Asked, Key, Kind, Object, Side};
+use super::truth::{Asked, Key, Kind, Named, Object, Side};
 use super::{Cluster, Event};
 use crate::digest;
 
@@ -198,7 +198,8 @@ impl Cluster {
         let side = Side::of_canary(Some(&world.rollout));
         let staff = split.routes().any(|name| name == STAFF).then_some(side);
         let weight = if side == Side::Canary { split.canary.0 } else { split.stable().0 };
-        let mut asked = Asked { weight, staff };
+        let session = split.affinity.as_ref().map(|affinity| (side, Named::of(&affinity.hash)));
+        let mut asked = Asked { weight, staff, session };
         let shown = |index: usize| match self.process.cache.get(&Key::new(Kind::Route, index.to_string())) {
             Some((version, object)) => match object.as_ref() {
                 Object::Route(route) => Some((*version, route.asked)),
@@ -224,6 +225,7 @@ impl Cluster {
                 let shown: Vec<_> = routes.filter_map(shown).map(|(_, asked)| asked).collect();
                 asked.weight = asked.weight.min(shown.iter().map(|asked| asked.weight).min().unwrap_or(0));
                 asked.staff = asked.staff.filter(|_| shown.iter().all(|asked| asked.staff.is_some()));
+                asked.session = asked.session.filter(|_| shown.iter().all(|asked| asked.session.is_some()));
             }
         }
         for index in 0..world.routers.len() {

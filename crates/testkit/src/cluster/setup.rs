@@ -209,6 +209,10 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
         _ => json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}}}),
     };
     canary["trafficRouting"]["managedRoutes"] = json!([{"name": STAFF}]);
+    // Nothing is drawn for this, so that the seeds of old findings keep their worlds.
+    if canary["steps"].as_array().is_some_and(|steps| steps.len() % 2 == 1) {
+        canary["trafficRouting"]["sessionAffinity"] = json!({});
+    }
     for field in ["scaleDownDelaySeconds", "abortScaleDownDelaySeconds"] {
         if let Some(seconds) = chance.pick(&[None, Some(0), Some(5)]) {
             canary[field] = json!(seconds);

@@ -1,11 +1,11 @@
 //! Plays the routers and their data plane: weights and selectors take their time to be followed.
 
-use serin_api::label;
+use serin_api::{SessionAffinity, label};
 use serin_core::split::{Effective, HeaderRoute, Reached, Split, Weight};
 use serin_core::strategy::ServiceTarget;
 use serin_core::world::RouterReport;
 
-use super::truth::{Asked, Key, Kind, Route, Rule, Side};
+use super::truth::{Asked, Key, Kind, Named, Route, Rule, Side};
 use super::{Cluster, Event};
 use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, STABLE_SERVICE};
 
@@ -20,6 +20,8 @@ pub(crate) struct Flow {
     pub(crate) weight: u32,
     /// The revision, all pods when there is none.
     pub(crate) hash: Option<String>,
+    /// The revision that the users were answered by before, who are led there by a cookie.
+    pub(crate) named: Option<Named>,
 }
 
 /// What the data plane follows.
@@ -44,16 +46,18 @@ impl Cluster {
         if self.truth.is_blue_green() {
             let hash = self.truth.endpoints.get(ACTIVE_SERVICE).cloned();
             let name = "the active Service".to_owned();
-            flows.extend(hash.map(|hash| Flow { name, canary: false, weight: 100, hash }));
+            flows.extend(hash.map(|hash| Flow { name, canary: false, weight: 100, hash, named: None }));
         }
         let canary = Side::of_canary(Some(&self.truth.world.rollout));
-        for (index, Asked { weight, staff }) in self.truth.flowing.iter().copied().enumerate() {
+        for (index, Asked { weight, staff, session }) in self.truth.flowing.iter().copied().enumerate() {
             let shares = [
                 ("weight", Side::Canary, weight),
                 ("weight", Side::Stable, 100 - weight),
                 ("header", staff.unwrap_or(Side::Canary), u32::from(staff.is_some())),
+                ("cookie", session.map_or(Side::Canary, |(side, _)| side), u32::from(session.is_some())),
             ];
             for (by, side, weight) in shares {
+                let named = session.map(|(_, named)| named).filter(|_| by == "cookie");
                 let service = if side == Side::Canary { CANARY_SERVICE } else { STABLE_SERVICE };
                 let hash = if self.truth.rule.is_some() {
                     let rule = &self.truth.ruling;
@@ -70,6 +74,7 @@ impl Cluster {
                     canary,
                     weight,
                     hash,
+                    named,
                 });
             }
         }
@@ -86,8 +91,11 @@ impl Cluster {
     ) -> RouterReport {
         let side = Side::of_canary(self.cached_rollout());
         let (weight, staff) = (seen.asked.weight_of(side), seen.asked.staff.is_some());
+        let session = seen.asked.session.is_some();
         let mut split = Split::new(Weight(100), Weight(weight));
-        split.headers.extend(staff.then(|| HeaderRoute { name: STAFF.to_owned(), matches: Vec::new() }));
+        let route = |name: &str| HeaderRoute { name: name.to_owned(), matches: Vec::new() };
+        split.headers.extend(staff.then(|| route(STAFF)));
+        split.headers.extend(session.then(|| route(SessionAffinity::CANARY_ROUTE)));
         split.reached =
             rule.map(|(rule, _)| Reached { canary: rule.canary.clone(), stable: rule.stable.clone() });
         let mut pending = stale || (self.weather.confirms && seen.confirmed < seen.generation);
@@ -95,7 +103,7 @@ impl Cluster {
             let status = self.cached_rollout().and_then(|rollout| rollout.status.clone()).unwrap_or_default();
             let stable = status.stable_rs.unwrap_or_default();
             pending |= stale
-                || ((weight > 0 || staff) && rule.canary != status.current_pod_hash)
+                || ((weight > 0 || staff || session) && rule.canary != status.current_pod_hash)
                 || (weight < 100 && !stable.is_empty() && rule.stable != stable);
         }
         let effective = if self.process.blind_routes.contains(&index) {
@@ -111,7 +119,7 @@ impl Cluster {
             refusal: None,
             propagation_seconds: self.weather.bound,
             confirms: self.weather.confirms,
-            managed: vec![STAFF.to_owned()],
+            managed: [STAFF, SessionAffinity::CANARY_ROUTE].map(str::to_owned).to_vec(),
         }
     }
 

@@ -44,16 +44,31 @@ impl Key {
 /// What a routing object asks for and the data plane follows: a weight for the canary, and whether it also gets the
 /// requests of the header route `staff`. Told by Services: `weight` is that of the canary Service, which is stable's after
 /// canary and stable have changed roles.
+///
+/// `session` says where users are led whose cookie names a revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) weight: u32,
     pub(crate) staff: Option<Side>,
+    pub(crate) session: Option<(Side, Named)>,
+}
+
+/// A revision as a cookie names it: a number in place of its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named(u64);
+
+impl Named {
+    /// FNV-1a of the hash.
+    pub(crate) fn of(hash: &str) -> Self {
+        let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(hash.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
 }
 
 impl Asked {
     /// Everything goes to this Service.
     pub(crate) fn all(side: Side) -> Self {
-        Self { weight: if side == Side::Canary { 100 } else { 0 }, staff: None }
+        Self { weight: if side == Side::Canary { 100 } else { 0 }, staff: None, session: None }
     }
 
     /// The weight of this Service.
