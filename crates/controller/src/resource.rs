@@ -19,8 +19,9 @@ impl Resources {
         known.unwrap_or_else(|| kind.resource())
     }
 
-    /// Asks the API server; routing objects may be of any kind, and a guess may be wrong for theirs.
-    pub async fn learn(&self, client: &Client, kind: &Kind) {
+    /// Asks the API server; routing objects may be of any kind, and a guess may be wrong for theirs. Gives whether such
+    /// objects are in namespaces, as is taken of a kind that is not served.
+    pub async fn learn(&self, client: &Client, kind: &Kind) -> bool {
         let list = match kind.group.as_str() {
             "" => client.list_core_api_resources(&kind.version).await,
             group => client.list_api_group_resources(&format!("{group}/{}", kind.version)).await,
@@ -32,5 +33,6 @@ impl Resources {
             let resource = ApiResource::from_gvk_with_plural(&gvk, &served.name);
             self.0.write().unwrap_or_else(PoisonError::into_inner).insert(kind.clone(), resource);
         }
+        served.is_none_or(|served| served.namespaced)
     }
 }

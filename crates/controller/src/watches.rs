@@ -63,8 +63,11 @@ impl Watches {
 
     async fn api(self, kind: Kind) -> Api<Raw> {
         let resources = &self.caches.resources;
-        resources.learn(&self.client, &kind).await;
-        self.scope.api(&self.client, &resources.of(&kind))
+        // A GatewayClass is in no namespace, whichever is served.
+        match resources.learn(&self.client, &kind).await {
+            true => self.scope.api(&self.client, &resources.of(&kind)),
+            false => Api::all_with(self.client.clone(), &resources.of(&kind)),
+        }
     }
 
     /// Watches a kind of routing objects, once.
