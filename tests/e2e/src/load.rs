@@ -72,6 +72,15 @@ pub async fn page(address: &str, port: u16, path: &'static str) -> Result<String
     Ok(text.split_once("\r\n\r\n").context("an answer without body")?.1.to_owned())
 }
 
+/// The whole answer of a gateway to one request of a new user.
+///
+/// # Errors
+/// It does not answer within 2 s.
+pub async fn answer(port: u16, host: &str) -> Result<String> {
+    let host = host.to_owned();
+    Ok(tokio::task::spawn_blocking(move || ask(("127.0.0.1", port), &host, "/", "1.1")).await??)
+}
+
 /// The whole answer. HTTP 1.0 has no chunks to put together, and 1.1 is all that some gateways speak.
 fn ask(address: (&str, u16), host: &str, path: &str, version: &str) -> std::io::Result<String> {
     let mut socket = TcpStream::connect(address)?;

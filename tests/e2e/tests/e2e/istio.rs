@@ -2,6 +2,7 @@
 
 use serin_e2e::way::{ISTIO, ISTIO_SUBSETS};
 
+use crate::traffic::affinity::users_stay;
 use crate::traffic::mirror::copies;
 use crate::traffic::{aborts, canary, matched_users, third_version};
 
@@ -39,4 +40,14 @@ fn matched_users_are_on_the_canary_from_the_step_to_the_abort() {
 #[test]
 fn half_of_the_requests_are_copied_from_the_step_to_the_abort() {
     copies(ISTIO);
+}
+
+#[test]
+fn users_stay_with_the_canary_until_the_abort_by_hosts() {
+    users_stay(ISTIO);
+}
+
+#[test]
+fn users_stay_with_the_canary_until_the_abort_by_subsets() {
+    users_stay(ISTIO_SUBSETS);
 }

@@ -9,6 +9,7 @@ use serin_e2e::load::{Load, Target};
 use serin_e2e::way::{GATEWAY_API, TRAEFIK, Way};
 use serin_e2e::{Scene, manifest, play};
 
+pub(crate) mod affinity;
 mod blue_green;
 pub(crate) mod mirror;
 mod trouble;
