@@ -26,6 +26,9 @@ pub const PODS_BEHIND: &str = "serin.dev/pods-behind";
 pub const HANDOVER: &str = "serin.dev/handover";
 /// Annotation of Rollouts: decide and tell, and write neither workload nor traffic; off when absent or `false`. Serin's own.
 pub const DRY_RUN: &str = "serin.dev/dry-run";
+/// Annotation of Rollouts: a deletion waits until routes are handed back to stable, and for so long at most; off when absent
+/// or `false`. Serin's own.
+pub const HAND_BACK: &str = "serin.dev/hand-back";
 /// Label of ConfigMaps that hold or abort the updates of their namespace: `hold` or `abort`. Serin's own.
 pub const BRAKE: &str = "serin.dev/brake";
 /// Annotation of Rollouts: book-keeping of notifications.

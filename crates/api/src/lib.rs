@@ -2,6 +2,7 @@
 //!
 //! No client and no logic: what a field leads to is decided in `serin-core`.
 
+mod alb_status;
 mod analysis;
 mod analysis_run;
 mod blue_green;
@@ -16,12 +17,14 @@ pub mod provider;
 mod rollout;
 mod rollout_analysis;
 mod rollout_status;
+mod routed;
 mod schema;
 mod template;
 mod traffic_routing;
 mod units;
 mod validation;
 
+pub use alb_status::AlbStatus;
 pub use analysis::{
     AnalysisTemplate, AnalysisTemplateSpec, Argument, ArgumentSource, ClusterAnalysisTemplate,
     ClusterAnalysisTemplateSpec, DryRun, FieldReference, MeasurementRetention, Metric, SecretKeyReference,
@@ -55,10 +58,11 @@ pub use rollout_analysis::{
     PostPromotionAnalysis, RolloutAnalysis,
 };
 pub use rollout_status::{
-    AlbStatus, BakeStatus, BlueGreenStatus, BrakeStatus, CanaryStatus, DryRunStatus, Gate, PauseCondition,
+    BakeStatus, BlueGreenStatus, BrakeStatus, CanaryStatus, DryRunStatus, Gate, PauseCondition,
     RolloutAnalysisRunStatus, RolloutCondition, RolloutDuration, RolloutStatus, StepPluginStatus,
     TrafficWeights, WeightDestination,
 };
+pub use routed::Routed;
 pub use template::RawTemplate;
 pub use traffic_routing::{
     AlbTrafficRouting, AmbassadorTrafficRouting, ApisixRoute, ApisixTrafficRouting, AppMeshTrafficRouting,

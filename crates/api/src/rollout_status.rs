@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::alb_status::AlbStatus;
 use crate::phase::AnalysisPhase;
+use crate::routed::Routed;
 
 /// What a Rollout is. People and tools write `abort`, `promoteFull`, `pauseConditions` and `currentStepIndex` here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -224,6 +226,10 @@ pub struct CanaryStatus {
     /// What plugin steps have reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_plugin_statuses: Option<Vec<StepPluginStatus>>,
+    /// What the Rollout names for its traffic, the present last, and what it named before for as long as that is not handed
+    /// back. Serin's own field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routed: Option<Vec<Routed>>,
 }
 
 /// The bake of a step.
@@ -357,27 +363,6 @@ pub struct BlueGreenStatus {
     /// The AnalysisRun after promotion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post_promotion_analysis_run_status: Option<RolloutAnalysisRunStatus>,
-}
-
-/// A load balancer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AlbStatus {
-    /// The load balancer: `name`, `fullName`, `arn`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::schema::any_object")]
-    pub load_balancer: Option<Value>,
-    /// Target group of the canary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::schema::any_object")]
-    pub canary_target_group: Option<Value>,
-    /// Target group of stable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::schema::any_object")]
-    pub stable_target_group: Option<Value>,
-    /// The Ingress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ingress: Option<String>,
 }
 
 /// How long an update takes.

@@ -1,5 +1,6 @@
 //! Says what is taken back from objects that a Rollout named and does not name any more, or that it leaves behind.
 
+use serin_core::seen::{ObjectKey, Seen};
 use serin_core::write::Write;
 use serin_traffic::{Objects, service};
 
@@ -16,18 +17,29 @@ pub fn leaves(old: &ReadRollout, new: &ReadRollout) -> bool {
         || old.extensions.iter().any(|key| !new.extensions.contains(key))
 }
 
-/// The writes that take back what was added for `old` to objects that `new` does not name; `None` as `new` is a Rollout
-/// that is gone; `splits` stand for the splits of extensions that `old` names. To be asked for again until there are none.
-pub fn writes(
+/// What is still to be done to part from objects, all from one look at them.
+#[derive(Debug)]
+pub struct Parting {
+    /// The writes that take back what was added.
+    pub writes: Vec<Write>,
+    /// A routing object that cannot be seen as it is now, or not yet: there may be more to do.
+    pub unseen: Option<ObjectKey>,
+}
+
+/// What takes back what was added for `old` to objects that `new` does not name; `None` as `new` is a Rollout that is gone;
+/// `splits` stand for the splits of extensions that `old` names. To be asked for again until nothing is left.
+pub fn parting(
     caches: &Caches,
     (old, splits): (&ReadRollout, Objects),
     new: Option<&ReadRollout>,
     behind: &Behind,
-) -> Vec<Write> {
+) -> Parting {
     let mut objects = look(caches, old, behind);
     objects.extend(splits);
     let (routers, _) = routers(caches, &old.rollout);
-    look_further(caches, &routers, &mut objects, behind);
+    let further = look_further(caches, &routers, &mut objects, behind);
+    let seen = |key: &ObjectKey| matches!(objects.get(key), Some(Seen::Fresh(_) | Seen::Absent));
+    let unseen = old.routes.iter().chain(&further).find(|key| !seen(key)).cloned();
     let rollout = old.rollout.metadata.name.as_deref().unwrap_or_default();
     let services = old.services.iter().filter_map(|key| {
         let object = objects.get(key)?.fresh()?;
@@ -44,7 +56,15 @@ pub fn writes(
         new.is_some_and(|new| names(new).contains(&true))
     };
     writes.retain(|write| !named(write));
-    writes
+    Parting { writes, unseen }
+}
+
+/// The objects that `old` names for its traffic, and what these name in turn.
+pub fn reached(caches: &Caches, old: &ReadRollout, behind: &Behind) -> Vec<ObjectKey> {
+    let mut objects = look(caches, old, behind);
+    let (routers, _) = routers(caches, &old.rollout);
+    let further = look_further(caches, &routers, &mut objects, behind);
+    old.routes.iter().cloned().chain(further).collect()
 }
 
 /// The writes that take the hash off Services which say that this Rollout writes them, and which it does not name. The mark
@@ -63,11 +83,17 @@ pub fn strays(caches: &Caches, name: &Name, rollout: &ReadRollout, behind: &Behi
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
+    use serin_core::parting::before;
 
     use super::*;
+    use crate::cache::Cache;
     use crate::caches::tests::{listed, raw, rollout};
+    use crate::object::Kind;
+    use crate::sight;
 
     fn read(caches: &Caches, rollout: Value) -> ReadRollout {
         caches.rollouts.apply(Event::Apply(raw(rollout)));
@@ -94,7 +120,8 @@ mod tests {
         let new = read(&caches, changed);
         assert!(leaves(&old, &new) && !leaves(&old, &old));
         let names = |new: Option<&ReadRollout>| -> Vec<_> {
-            writes(&caches, (&old, Objects::new()), new, &Behind::default())
+            parting(&caches, (&old, Objects::new()), new, &Behind::default())
+                .writes
                 .into_iter()
                 .map(|write| write.object.name)
                 .collect()
@@ -123,10 +150,46 @@ mod tests {
     }
 
     #[test]
+    fn a_route_that_only_the_status_remembers_goes_back_to_stable_once_it_is_seen() {
+        let caches = listed();
+        let mut changed = rollout();
+        let routing = changed["spec"]["strategy"]["canary"]["trafficRouting"].take();
+        changed["spec"]["strategy"]["canary"]["trafficRouting"] = json!({"nginx": {"stableIngress": "shop"}});
+        changed["status"] = json!({"canary": {"routed": [
+            {"canaryService": "web-canary", "stableService": "web-stable", "trafficRouting": routing},
+        ]}});
+        let new = read(&caches, changed);
+        let mut known = before(&new.rollout);
+        let old = ReadRollout::of(known.remove(0), &Default::default());
+        assert!(leaves(&old, &new));
+        let kind = Kind::new("gateway.networking.k8s.io", "v1", "HTTPRoute");
+        let key = kind.key(&Name::new("shop", "web"));
+        let asked = |behind: &Behind| parting(&caches, (&old, Objects::new()), Some(&new), behind);
+        assert_eq!(reached(&caches, &old, &Behind::default()), std::slice::from_ref(&key));
+        assert_eq!(asked(&Behind::default()).unseen, Some(key.clone()), "its kind is not watched yet");
+        let backend = |name: &str, weight: i32| json!({"name": name, "port": 80, "weight": weight});
+        let route = json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "r", "resourceVersion": "7"},
+            "spec": {"rules": [{"backendRefs": [backend("web-canary", 20), backend("web-stable", 80)]}]},
+        });
+        let cache = Arc::new(Cache::new(sight::routes()));
+        let listed = [Event::Init, Event::InitApply(raw(route)), Event::InitDone];
+        listed.into_iter().for_each(|event| drop(cache.apply(event)));
+        caches.routes.lock().unwrap().insert(kind, cache);
+        let Parting { writes, unseen } = asked(&Behind::default());
+        assert_eq!((writes.len(), &writes[0].object, unseen), (1, &key, None));
+        let text = format!("{:?}", writes[0].effect);
+        assert!(text.contains("Number(100)") && text.contains("Number(0)"), "{text}");
+        let mut behind = Behind::default();
+        behind.objects.insert(key.clone());
+        assert_eq!(asked(&behind).unseen, Some(key), "not seen since it was written");
+    }
+
+    #[test]
     fn a_service_of_another_rollout_is_left_alone() {
         let caches = listed();
         caches.services.apply(Event::Apply(raw(service("web-canary", "other"))));
         let old = read(&caches, rollout());
-        assert!(writes(&caches, (&old, Objects::new()), None, &Behind::default()).is_empty());
+        assert!(parting(&caches, (&old, Objects::new()), None, &Behind::default()).writes.is_empty());
     }
 }

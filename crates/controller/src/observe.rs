@@ -50,7 +50,7 @@ pub fn scene(
     name: &Name,
     (kept, read): (&Kept<Result<ReadRollout, String>>, &ReadRollout),
     behind: &Behind,
-    (heard, extensions): (Heard, Extensions),
+    (heard, extensions, left): (Heard, Extensions, &[ObjectKey]),
 ) -> Scene {
     let rollout = &read.rollout;
     let Heard { objects: splits, refusals } = heard;
@@ -58,7 +58,7 @@ pub fn scene(
     objects.extend(splits);
     let (routers, problem) = routers(caches, rollout);
     let further = look_further(caches, &routers, &mut objects, behind);
-    caches.follow(name, &further);
+    caches.follow(name, &further.iter().chain(left).cloned().collect::<Vec<_>>());
     let needed = read.services.iter().chain(&read.routes).chain(&read.extensions).chain(&further);
     let blind = needed.clone().any(|key| matches!(objects.get(key), None | Some(Seen::Failed(_))));
     let experiments = experiments(caches, &kept.uid);
@@ -83,6 +83,7 @@ pub fn scene(
         extensions,
         orphans: orphans(caches, &name.namespace),
         load_balancers,
+        leaving: !left.is_empty(),
     };
     Scene {
         key: kind::rollout().key(name),

@@ -31,6 +31,7 @@ use crate::talk::Talks;
 use crate::tally::{Subject, Tally};
 
 mod act;
+mod hold;
 mod part;
 mod unreadable;
 
@@ -149,7 +150,8 @@ impl Rollouts {
         let mut heard = self.talks.hear(name, read);
         heard.refusals.extend(self.denials(name).refusals());
         heard.objects.extend(self.ask_aws(name, read, &behind));
-        let known = (heard, self.extensions());
+        let left = self.left(name, &behind);
+        let known = (heard, self.extensions(), left.as_slice());
         Observed::Scene(Box::new(scene(&self.caches, name, (&kept, read), &behind, known)))
     }
 

@@ -115,18 +115,24 @@ pub fn rollouts(versions: Versions) -> Sight<RolloutSight> {
 }
 
 fn read_rollout(raw: Raw, versions: &ApiVersions) -> RolloutSight {
-    let rollout: Rollout = read(raw)?;
-    // A spec that no router can serve names no routes; `observe` says why.
-    let routers = serin_traffic::routers(&rollout, versions).unwrap_or_default();
-    let mut routes: Vec<_> = routers.iter().flat_map(|router| router.needs()).collect();
-    routes.sort();
-    routes.dedup();
-    let (extensions, routes) =
-        routes.into_iter().partition(|key| serin_traffic::extension::named(key).is_some());
-    let services = service::needs(&rollout);
-    let templates = templates_named(&rollout, |_| None);
-    let workload = serin_core::workload::named(&rollout);
-    Ok(ReadRollout { rollout, services, routes, extensions, workload, templates })
+    Ok(ReadRollout::of(read(raw)?, versions))
+}
+
+impl ReadRollout {
+    /// What a Rollout names.
+    pub fn of(rollout: Rollout, versions: &ApiVersions) -> Self {
+        // A spec that no router can serve names no routes; `observe` says why.
+        let routers = serin_traffic::routers(&rollout, versions).unwrap_or_default();
+        let mut routes: Vec<_> = routers.iter().flat_map(|router| router.needs()).collect();
+        routes.sort();
+        routes.dedup();
+        let (extensions, routes) =
+            routes.into_iter().partition(|key| serin_traffic::extension::named(key).is_some());
+        let services = service::needs(&rollout);
+        let templates = templates_named(&rollout, |_| None);
+        let workload = serin_core::workload::named(&rollout);
+        Self { rollout, services, routes, extensions, workload, templates }
+    }
 }
 
 fn named(sight: &ReadRollout) -> Vec<String> {

@@ -17,8 +17,8 @@ use crate::workload::{self, Resolved};
 use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
-    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, load_balancer, orphan, phase,
-    replica_set, restart, revision, safety, scale, service, traffic, trial, weights,
+    analysis, brake, condition, count, dry_run, duration, ephemeral, extension, finalizer, load_balancer,
+    orphan, parting, phase, replica_set, restart, revision, safety, scale, service, traffic, trial, weights,
 };
 
 /// What is to be stored, written and said, and when to look again.
@@ -56,6 +56,7 @@ pub fn plan(world: &World) -> Plan {
     if dry_run::is_on(&world.rollout) {
         return dry_run::instead(world, plan);
     }
+    plan.writes.extend(finalizer::follow(&world.rollout));
     plan.status.dry_run = None;
     plan
 }
@@ -254,6 +255,7 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
     (memory.status.phase, memory.status.message) = (Some(phase), Some(message));
     let closed = gates.finish();
     memory.status.gates = (!closed.is_empty()).then_some(closed);
+    parting::remember(facts.world, &mut memory.status);
     let mut events = memory.journal.events;
     events.sort_by_key(|event| rank(facts, event));
     Plan { status: memory.status, wake: memory.wake, events, ..plan }

@@ -60,6 +60,9 @@ pub struct World {
     /// What AWS says of the load balancers behind the ALB router; `None` where it is not asked.
     #[serde(default)]
     pub load_balancers: Option<LoadBalancers>,
+    /// Objects that the Rollout named for its traffic before, and names no more, are not handed back yet.
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// One ReplicaSet of the Rollout.

@@ -69,6 +69,7 @@ pub fn fresh() -> Scene {
         extensions: Default::default(),
         orphans: Vec::new(),
         load_balancers: None,
+        leaving: false,
     };
     Scene { world, prompt: true, number: 0 }
 }

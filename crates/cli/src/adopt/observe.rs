@@ -106,6 +106,7 @@ pub(crate) async fn rollout(
         extensions,
         orphans: Vec::new(),
         load_balancers: None,
+        leaving: false,
         replica_sets,
         rollout,
     };

@@ -65,6 +65,7 @@ fn checked(rollout: Rollout, sets: Vec<ReplicaSet>) -> Check {
         extensions: Extensions { configured: Some(Default::default()), told: Vec::new() },
         orphans: Vec::new(),
         load_balancers: None,
+        leaving: false,
     };
     check(&world, &[], Vec::new())
 }

@@ -216,6 +216,7 @@ mod tests {
             extensions: Default::default(),
             orphans: Vec::new(),
             load_balancers: None,
+            leaving: false,
         };
         Scene {
             key: ObjectKey::new("argoproj.io", "v1alpha1", "Rollout", "n", "r"),

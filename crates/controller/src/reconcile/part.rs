@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serin_core::Plan;
 use serin_core::journal::{Event, Severity};
+use serin_core::parting;
+use serin_core::seen::ObjectKey;
 use serin_core::write::Write;
 use serin_traffic::extension::named;
 use tokio::time::Instant;
@@ -14,11 +16,13 @@ use super::{BLIND_WAKE, Rollouts};
 use crate::announce::reference;
 use crate::cache::Kept;
 use crate::caches::kind;
-use crate::farewell::{self, leaves};
+use crate::failure::Failure;
+use crate::farewell::{self, Parting, leaves};
+use crate::mark::Behind;
 use crate::object::Name;
 use crate::observe::Scene;
 use crate::patience::wake_at;
-use crate::sight::RolloutSight;
+use crate::sight::{ReadRollout, RolloutSight};
 use crate::tally::Subject;
 
 impl Rollouts {
@@ -28,6 +32,9 @@ impl Rollouts {
         let recall = recalls.entry(name.clone()).or_default();
         recall.unreadable = None;
         let last = recall.last.replace(kept.clone());
+        if let (None, Ok(new)) = (&last, &kept.value) {
+            recall.left = self.remembered(kept, new);
+        }
         if last.as_ref().is_none_or(|last| last.uid != kept.uid) {
             self.tell_life(
                 name,
@@ -41,6 +48,24 @@ impl Rollouts {
         {
             recall.left.push(last);
         }
+    }
+
+    /// A Rollout as it was when it named objects that it does not name any more, as far as its status remembers.
+    fn remembered(&self, kept: &Kept<RolloutSight>, new: &ReadRollout) -> Vec<Arc<Kept<RolloutSight>>> {
+        let versions = self.caches.versions.get().cloned().unwrap_or_default();
+        let before = parting::before(&new.rollout).into_iter();
+        let left = before.map(|rollout| ReadRollout::of(rollout, &versions)).filter(|old| leaves(old, new));
+        left.map(|old| Arc::new(Kept { value: Ok(old), ..kept.clone() })).collect()
+    }
+
+    /// Objects that a Rollout named before and that are not handed back yet; never empty before they are.
+    pub(super) fn left(&self, name: &Name, behind: &Behind) -> Vec<ObjectKey> {
+        let left = self.recall().get(name).map(|recall| recall.left.clone()).unwrap_or_default();
+        let old = left.iter().filter_map(|kept| kept.value.as_ref().ok());
+        old.flat_map(|old| {
+            farewell::reached(&self.caches, old, behind).into_iter().chain(old.extensions.clone())
+        })
+        .collect()
     }
 
     /// Tells of the beginning or the end of a Rollout, as this process sees it.
@@ -71,8 +96,8 @@ impl Rollouts {
         let mut quiet = behind.objects.is_empty();
         for old in old {
             let splits = self.talks.hear(name, old).objects;
-            let writes = farewell::writes(&self.caches, (old, splits), new, &behind);
-            quiet &= writes.is_empty();
+            let Parting { writes, unseen } = farewell::parting(&self.caches, (old, splits), new, &behind);
+            quiet &= writes.is_empty() && unseen.is_none();
             for write in &writes {
                 if named(&write.object).is_some() {
                     self.talks.tell(name, old, write);
@@ -92,13 +117,20 @@ impl Rollouts {
         }
         if !left.is_empty() && quiet && !self.talks.busy(name) {
             self.recall().entry(name.clone()).or_default().left.clear();
+            // The status forgets them, too.
+            self.caches.rollout_queue.add(name.clone());
         }
     }
 
-    /// Takes back what was added to other objects, for a Rollout that is gone.
+    /// Takes back what was added to other objects, for a Rollout that is gone, or that waits for it to go.
     pub(super) async fn part(&self, name: &Name) -> Option<Instant> {
+        let waiting = self.waiting(name).await;
         let last = self.recall().get(name).and_then(|recall| recall.last.clone());
+        let last = last.or_else(|| waiting.as_ref().and_then(|_| self.caches.rollouts.get(name)));
         let Some(Ok(old)) = last.as_ref().map(|kept| &kept.value) else {
+            if let Some(waiting) = &waiting {
+                return self.let_go(name, waiting, Some("the Rollout cannot be read")).await;
+            }
             self.forget(name);
             return None;
         };
@@ -115,10 +147,32 @@ impl Rollouts {
                 return Some(Instant::now() + BLIND_WAKE);
             }
         }
+        let (left, failures) = self.take_back(name, old, waiting.is_some()).await;
+        match (&waiting, &left) {
+            (Some(waiting), None) => return self.let_go(name, waiting, None).await,
+            (Some(waiting), Some(left)) if waiting.over() => {
+                return self.let_go(name, waiting, Some(left)).await;
+            }
+            (None, None) => {
+                if let Some(last) = &last {
+                    self.tell_life(name, last, ("RolloutDeleted", "Rollout "), " is deleted.");
+                }
+                self.forget(name);
+                return None;
+            }
+            (_, Some(_)) => {}
+        }
+        let pause = self.tries.pause("rollout", name, &failures);
+        wake_at(None, pause.filter(|_| waiting.is_none()), Some(Duration::from_secs(1)))
+    }
+
+    /// Does what takes everything back for a Rollout. Says what is left of it, and what failed; with `sure`, what cannot be
+    /// seen is left, too.
+    async fn take_back(&self, name: &Name, old: &ReadRollout, sure: bool) -> (Option<String>, Vec<Failure>) {
         let behind = self.marks.behind(name, Instant::now(), |key| self.caches.shown(key));
-        let mut failures = Vec::new();
         let splits = self.talks.hear(name, old).objects;
-        let writes = farewell::writes(&self.caches, (old, splits), None, &behind);
+        let Parting { writes, unseen } = farewell::parting(&self.caches, (old, splits), None, &behind);
+        let mut failures = Vec::new();
         for write in &writes {
             if named(&write.object).is_some() {
                 self.talks.tell(name, old, write);
@@ -129,13 +183,17 @@ impl Rollouts {
                 Err(failure) => failures.push(failure),
             }
         }
-        if writes.is_empty() && behind.objects.is_empty() && !self.talks.busy(name) {
-            if let Some(last) = &last {
-                self.tell_life(name, last, ("RolloutDeleted", "Rollout "), " is deleted.");
-            }
-            self.forget(name);
-            return None;
-        }
-        wake_at(None, self.tries.pause("rollout", name, &failures), Some(Duration::from_secs(1)))
+        let unseen = unseen.filter(|_| sure);
+        let left = match (failures.first(), writes.first().map(|write| &write.object)) {
+            (Some(failure), _) => Some(failure.to_string()),
+            (None, Some(object)) => Some(object.to_string()),
+            (None, None) if self.talks.busy(name) => Some("an extension has not answered".to_owned()),
+            (None, None) if unseen.is_some() => unseen.map(|object| format!("{object} cannot be seen")),
+            (None, None) => behind
+                .objects
+                .first()
+                .map(|object| format!("{object} has not been seen since it was written")),
+        };
+        (left, failures)
     }
 }

@@ -25,6 +25,7 @@ mod inconclusive;
 mod law;
 mod load_balancer;
 mod orphan;
+mod parting;
 mod ping_pong;
 mod recreate;
 mod reference;

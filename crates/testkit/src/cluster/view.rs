@@ -31,6 +31,7 @@ impl Cluster {
             extensions: Default::default(),
             orphans: Vec::new(),
             load_balancers: None,
+            leaving: false,
         };
         for (key, (_, object)) in &self.process.cache {
             self.show(&mut world, key, object.as_ref());

@@ -14,6 +14,7 @@ mod full;
 mod istio;
 mod judge;
 mod notification;
+mod parting;
 mod routing;
 mod safeguard;
 mod takeover;
