@@ -12,10 +12,12 @@ use crate::provider::Response;
 use crate::provider::prometheus::answer::{Histograms, Series, histograms, series};
 
 mod arm;
+mod coarsen;
 mod count;
 mod evidence;
 mod ladder;
 mod native;
+mod packed;
 mod past;
 mod preset;
 mod question;
@@ -26,11 +28,12 @@ mod survey;
 mod window;
 
 pub(crate) use count::{Counted, Span};
-pub(crate) use evidence::{Evidence, Seen};
+pub(crate) use evidence::{Evidence, MOST_BYTES, Seen};
 pub(crate) use past::Past;
 pub(crate) use question::Asking;
 pub use replay::{Relook, Replay, Unreplayable, replay};
 pub use spec::questions;
+pub(crate) use spec::room;
 pub use survey::{Quantile, Survey, Surveyed};
 pub use window::Window;
 pub(crate) use window::{WINDOW, window_of};

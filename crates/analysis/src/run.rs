@@ -9,6 +9,7 @@ use crate::argument::secrets_named;
 pub use crate::comparison::Of;
 use crate::provider::{Answer, Extensions, Place, Profiles, Request, Surroundings};
 use crate::secret::Secrets;
+use crate::validate;
 
 mod ask;
 mod assess;
@@ -20,6 +21,7 @@ mod measure;
 mod prepared;
 mod retain;
 mod schedule;
+mod stand;
 mod tell;
 mod time;
 mod underway;
@@ -162,6 +164,8 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
         let first = asked.iter().map(|asked| asked.ask.at).min().unwrap_or(world.now).min(world.now);
         let began = status.started_at.get_or_insert_with(|| api_time(first)).0;
         match prepare(&world.run.spec, world.secrets, world.around()) {
+            // A run that an earlier version began is not ended for what that one allowed.
+            Ok(prepared) if before.started_at.is_none() && too_much(world.run, &mut status) => drop(prepared),
             Ok(prepared) => {
                 go_on(world, asked, &prepared, began, &mut status);
                 let when = |prepared| next(prepared, &status, (began, world.now));
@@ -186,6 +190,13 @@ pub fn conclude(world: &RunWorld, asked: &[Asked]) -> RunPlan {
     // Those of a run that is over may still have to go.
     let writes = writes.unwrap_or_else(|| job::writes(&[], world.run, &status, world.jobs));
     RunPlan { status, wake, events, writes, delete }
+}
+
+fn too_much(run: &AnalysisRun, status: &mut AnalysisRunStatus) -> bool {
+    let Err(wrong) = validate::fits(run.spec.metrics.as_deref().unwrap_or_default()) else { return false };
+    status.phase = AnalysisPhase::Error;
+    status.message = prepared::Unmeasurable::Invalid(wrong).to_string();
+    true
 }
 
 fn over(run: &AnalysisRun) -> bool {
@@ -239,6 +250,9 @@ fn go_on(
         if let Some(result) = status.metric_results.iter_mut().find(|result| result.name == prepared.name) {
             retain::measurements(prepared, result);
         }
+    }
+    if !asked.is_empty() {
+        retain::evidence(prepared, status);
     }
     assess::run(prepared, status, terminate);
 }

@@ -26,6 +26,19 @@ pub enum Invalid {
         /// Which field, why, and what to do.
         why: String,
     },
+    /// The comparisons of a run would know more than its status has room for.
+    #[error(
+        "metrics: the evidence of {comparisons} comparisons takes up to {bytes} bytes of the status, {most} are there: ask \
+         for fewer quantiles, or give some of them a template, and so a run, of their own"
+    )]
+    TooMuch {
+        /// How many there are.
+        comparisons: usize,
+        /// What their evidence may take.
+        bytes: usize,
+        /// What it may take at most.
+        most: usize,
+    },
     /// A rule names no metric.
     #[error("{list}[{index}]: Rule didn't match any metric name(s)")]
     NoMatch {
@@ -47,6 +60,17 @@ pub fn metrics(
 ) -> Result<(), Invalid> {
     let around = Surroundings { default_prometheus, profiles: &Profiles::new(), extensions: None };
     read(metrics, arms, around).map(drop)
+}
+
+/// Checks that the evidence of all comparisons of a new run will fit into its status.
+///
+/// # Errors
+/// [`Invalid::TooMuch`].
+pub fn fits(metrics: &[Metric]) -> Result<(), Invalid> {
+    let room = || metrics.iter().filter_map(|metric| metric.comparison.as_ref()).map(comparison::room);
+    let (comparisons, bytes, most) =
+        (room().count(), room().fold(0, usize::saturating_add), comparison::MOST_BYTES);
+    if bytes <= most { Ok(()) } else { Err(Invalid::TooMuch { comparisons, bytes, most }) }
 }
 
 /// What a metric measures, read once.

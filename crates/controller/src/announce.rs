@@ -95,7 +95,7 @@ impl Crier {
     async fn send(&mut self, performer: &Performer, told: Told, now: Instant) {
         let words = words(&told);
         if let Some((known, last)) = self.known.get_mut(&words) {
-            *known = again(known, told.at);
+            *known = again(known, &told);
             *last = now;
             match persist(|| performer.publish_again(known)).await {
                 Err(failure) if failure.class() == Class::Stale => {}
@@ -130,7 +130,8 @@ async fn persist<F: Future<Output = Result<(), Failure>>>(send: impl Fn() -> F) 
 fn words(told: &Told) -> Words {
     let uid = told.about.uid.clone().unwrap_or_default();
     let name = told.about.name.clone().unwrap_or_default();
-    (uid, name, told.event.reason.clone(), told.event.message.clone())
+    let what = told.event.thread.as_ref().unwrap_or(&told.event.message);
+    (uid, name, told.event.reason.clone(), what.clone())
 }
 
 /// An event as it is told for the first time.
@@ -156,11 +157,12 @@ fn first(told: &Told) -> Event {
     }
 }
 
-/// The same event, seen once more.
-fn again(known: &Event, at: Timestamp) -> Event {
+/// The same event, seen once more, in the newest words.
+fn again(known: &Event, told: &Told) -> Event {
     Event {
         count: known.count.map(|count| count.saturating_add(1)),
-        last_timestamp: Some(Time(at)),
+        last_timestamp: Some(Time(told.at)),
+        message: Some(told.event.message.clone()),
         ..known.clone()
     }
 }
@@ -195,6 +197,7 @@ mod tests {
             message: message.to_owned(),
             write: None,
             service: None,
+            thread: None,
         }
     }
 
@@ -221,13 +224,33 @@ mod tests {
         let at = Timestamp::from_second(100).unwrap();
         let told = Told { about, at, event: event("one") };
         let known = first(&told);
-        let later = again(&known, Timestamp::from_second(160).unwrap());
+        let later = again(&known, &Told { at: Timestamp::from_second(160).unwrap(), ..told });
         assert_eq!(later.metadata.name, known.metadata.name);
         assert_eq!(later.count, Some(2));
         assert_eq!(
             (later.first_timestamp, known.source.unwrap().component.as_deref()),
             (Some(Time(at)), Some(MANAGER))
         );
+    }
+
+    #[test]
+    fn the_newest_word_of_a_thread_replaces_the_one_before() {
+        let about =
+            reference(&Kind::new("argoproj.io", "v1alpha1", "AnalysisRun"), &Name::new("n", "r"), "u", "7");
+        let told = |second, message: &str, thread: &str| Told {
+            about: about.clone(),
+            at: Timestamp::from_second(second).unwrap(),
+            event: journal::Event { thread: Some(thread.to_owned()), ..event(message) },
+        };
+        let (one, two) = (told(100, "breach 2/3", "errors"), told(160, "breach 2/4", "errors"));
+        assert_eq!(words(&one), words(&two));
+        assert_ne!(
+            words(&one),
+            words(&told(160, "breach 2/3", "latency")),
+            "another metric is another thread"
+        );
+        let newest = again(&first(&one), &two);
+        assert_eq!((newest.message.as_deref(), newest.count), (Some("breach 2/4"), Some(2)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -110,6 +110,7 @@ impl Experiments {
                 message,
                 write: None,
                 service: None,
+                thread: None,
             };
             self.announcer.tell(Subject::Experiment, &about(name, kept), event);
         }

@@ -166,13 +166,15 @@ impl Performer {
         created.map(drop)
     }
 
-    /// Counts an event that happened again: `count` and the time it was last seen.
+    /// Counts an event that happened again: `count`, the time it was last seen, and its newest words.
     ///
     /// # Errors
     /// [`Failure`]; of class Stale when the API server has forgotten the event.
     pub async fn publish_again(&self, event: &Event) -> Result<(), Failure> {
         let (api, object) = self.event_api(event);
-        let again = serde_json::json!({"count": event.count, "lastTimestamp": event.last_timestamp});
+        let again = serde_json::json!({
+            "count": event.count, "lastTimestamp": event.last_timestamp, "message": event.message,
+        });
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let counted = answered(&object, api.patch(&object.name, &params, &Patch::Merge(&again))).await;
         self.tally.wrote(&object, "count", counted.as_ref().err());

@@ -153,6 +153,7 @@ impl Runs {
                 message,
                 write: None,
                 service: None,
+                thread: None,
             };
             self.announcer.tell(Subject::AnalysisRun, &about(name, kept), event);
         }

@@ -26,6 +26,9 @@ pub struct Event {
     /// Name of the Service whose new selector it announces: sent only when that write succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// What goes on, and this is the newest word of: told again, it replaces what was said before, and is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
 }
 
 impl Event {
@@ -77,6 +80,13 @@ impl Journal {
     }
 
     fn push(&mut self, severity: Severity, reason: &str, message: String, write: Option<usize>) {
-        self.events.push(Event { severity, reason: reason.to_owned(), message, write, service: None });
+        self.events.push(Event {
+            severity,
+            reason: reason.to_owned(),
+            message,
+            write,
+            service: None,
+            thread: None,
+        });
     }
 }

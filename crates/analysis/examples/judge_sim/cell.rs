@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use serin_analysis::simulation::service::{Change, HEAVY, MODERATE, NONE, Noise, Service, UNCHANGED, ladder};
+use serin_analysis::simulation::service::{
+    Change, HEAVY, MODERATE, NONE, Noise, PODS, ROUGH, Service, UNCHANGED, ladder,
+};
 
 pub(crate) const LOOKS: usize = 30;
 
@@ -65,7 +67,11 @@ pub(crate) struct Cell {
     pub(crate) rate: f64,
     /// Share of the canary.
     pub(crate) weight: f64,
+    /// The canary's among them.
+    pub(crate) pods: usize,
     pub(crate) noise: Noise,
+    /// Nothing of the noise is known from before: it is read off the rollout.
+    pub(crate) unmeasured: bool,
     pub(crate) coarse: bool,
     pub(crate) fault: Fault,
     pub(crate) goal: Goal,
@@ -83,6 +89,7 @@ impl Cell {
         Service {
             rps: self.rps,
             rate: self.rate,
+            pods: self.pods,
             noise: self.noise,
             ladder: ladder(self.coarse),
             window: SECONDS,
@@ -97,7 +104,9 @@ fn base(name: &'static str, fault: Fault, goal: Goal) -> Cell {
         rps: 100.0,
         rate: 0.005,
         weight: 0.1,
+        pods: PODS,
         noise: MODERATE,
+        unmeasured: false,
         coarse: false,
         fault,
         goal,
@@ -139,6 +148,22 @@ pub(crate) fn harmless() -> Vec<Cell> {
         Cell { coarse: true, ..same("A/A, coarse default buckets", Goal::Quiet(1.0)) },
         Cell { noise: HEAVY, short: true, ..same("A/A, heavy bursts", Goal::Quiet(2.0)) },
         Cell { rps: 1000.0, noise: HEAVY, ..same("A/A, heavy bursts, 1000 rps", Goal::Quiet(2.0)) },
+        Cell { pods: 2, ..same("A/A, one stable pod", Goal::Quiet(1.0)) },
+        Cell { pods: 2, noise: HEAVY, ..same("A/A, one stable pod, heavy", Goal::Quiet(2.0)) },
+        Cell {
+            pods: 2,
+            rate: 0.02,
+            noise: ROUGH,
+            short: true,
+            ..same("A/A, one stable pod, rough", Goal::Quiet(2.0))
+        },
+        Cell {
+            pods: 2,
+            rate: 0.02,
+            noise: ROUGH,
+            unmeasured: true,
+            ..same("the same, noise unmeasured", Goal::Quiet(5.0))
+        },
         base("A/A, cold for 2 windows", Fault::Cold(2, both(0.01, 1.6)), Goal::Quiet(1.0)),
         Cell {
             short: true,
@@ -198,6 +223,18 @@ pub(crate) fn faulty() -> Vec<Cell> {
                 Fault::From(0, Change { stuck: 0.02, ..UNCHANGED }),
                 found(99.0, 8, LOOKS),
             )
+        },
+        Cell { pods: 2, ..base("one stable pod, +1pp", Fault::From(0, errors(0.01)), Goal::Shown) },
+        Cell {
+            pods: 2,
+            ..base("one stable pod, +5pp from 10", Fault::From(10, errors(0.05)), found(100.0, 6, LOOKS))
+        },
+        Cell { pods: 2, ..base("one stable pod, x1.30", Fault::From(0, slower(1.3)), found(99.0, 5, LOOKS)) },
+        Cell {
+            pods: 2,
+            rate: 0.02,
+            noise: ROUGH,
+            ..base("one stable pod, rough, +10pp", Fault::From(0, errors(0.1)), Goal::Shown)
         },
         Cell {
             coarse: true,

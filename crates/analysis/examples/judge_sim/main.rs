@@ -1,8 +1,8 @@
 //! Simulates whole rollouts and counts how often Serin's judge aborts, next to thresholds and naive tests: Tables A and B
 //! of judge 2, and whether the goals G1 to G3 are met.
 //!
-//! `cargo run --release -p serin-analysis --example judge_sim -- [--short] [--rollouts N] [--seed S]`. Traffic: Poisson
-//! requests with an AR(1) load; errors binomial with a rate that moves for everyone, per pod and window, per pod for ever,
+//! `cargo run --release -p serin-analysis --example judge_sim -- [--short] [--cell WORDS] [--rollouts N] [--seed S]`.
+//! `--cell` plays only the rows whose name holds the words. Traffic: Poisson requests with an AR(1) load; errors binomial with a rate that moves for everyone, per pod and window, per pod for ever,
 //! and in bursts; lognormal latencies that move the same ways. Every number of Serin comes from the real judge, whose noise
 //! is measured on the history of each rollout. Exit code 1 when a goal is missed.
 
@@ -56,9 +56,14 @@ fn flag(name: &str, default: u64) -> u64 {
         .map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} {value}: not a number")))
 }
 
+fn text(name: &str) -> String {
+    std::env::args().skip_while(|arg| arg != name).nth(1).unwrap_or_default()
+}
+
 fn main() -> ExitCode {
     let short = std::env::args().any(|arg| arg == "--short");
     let (rollouts, seed) = (flag("--rollouts", if short { 100 } else { 600 }).max(1), flag("--seed", 1));
+    let only = text("--cell");
     println!(
         "{rollouts} rollouts per cell, seed {seed}, {LOOKS} looks of 60 s, limits +0.5pp and +15 %, 4 questions"
     );
@@ -80,7 +85,7 @@ fn main() -> ExitCode {
             "promoted",
             "rho"
         );
-        for cell in cells.into_iter().filter(|cell| cell.short || !short) {
+        for cell in cells.into_iter().filter(|cell| (cell.short || !short) && cell.name.contains(&only)) {
             missed += usize::from(!report(&cell, rollouts, seed));
         }
     }

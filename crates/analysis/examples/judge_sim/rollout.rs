@@ -3,7 +3,7 @@
 use serin_analysis::judge::error_rate::Settings;
 use serin_analysis::simulation::questions::{Compared, Judge, Known};
 use serin_analysis::simulation::rollout::HISTORY;
-use serin_analysis::simulation::service::{Fleet, PODS, Pod, UNCHANGED};
+use serin_analysis::simulation::service::{Fleet, Pod, UNCHANGED};
 
 use crate::cell::{Cell, LOOKS, SECONDS};
 use crate::rivals::{Rivals, Times};
@@ -23,10 +23,11 @@ const SLOWER: f64 = 0.15;
 pub(crate) fn play(cell: &Cell, seed: u64) -> Outcome {
     let service = cell.service();
     let mut fleet = Fleet::new(&service, seed);
-    let even = 1.0 / PODS as f64;
+    let even = 1.0 / cell.pods as f64;
     let history: Vec<Vec<Pod>> = (0..HISTORY).map(|_| fleet.window(UNCHANGED, even)).collect();
     let settings = Settings { metrics: Compared::Both.questions(), ..Settings::default() };
     let known = Known::of(&history, &service.ladder, (settings, SLOWER), Compared::Both);
+    let known = if cell.unmeasured { known.unmeasured() } else { known };
     let mut judge = Judge::default();
     let mut rivals = Rivals::of(known.latencies().expect("a simulated ladder is one"));
     let (mut serin, mut promoted) = (None, false);

@@ -1,6 +1,6 @@
 //! Keeps what a comparison knows between two looks, in the status of the run.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::question::{Question, State};
@@ -10,11 +10,16 @@ use crate::judge::error_rate::{Look, Rejected, Settings, Verdict};
 use crate::judge::margin::EXTENSION_Z;
 use crate::judge::process::log_add;
 
-/// Everything that must survive a restart; at most 4 KiB of JSON, however long the comparison lasts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+mod stored;
+
+/// Bytes of JSON that the evidence of all comparisons of a run takes at most.
+pub(crate) const MOST_BYTES: usize = 4096;
+
+/// Everything that must survive a restart; its size does not depend on how long the comparison lasts.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Evidence {
-    /// What was compared, and how: evidence of anything else does not count.
+    /// What was compared, and how, as a digest: evidence of anything else does not count.
     fingerprint: String,
     /// Times that the comparison was edited; each halves alpha.
     #[serde(default)]
@@ -53,8 +58,9 @@ pub(crate) struct Evidence {
     /// Windows that were left out because the weight changed in them.
     #[serde(default)]
     pub(crate) cut: i32,
-    /// The judge's state before the oldest window that is still among the measurements: where a replay begins.
-    pub(super) base: Vec<State>,
+    /// The judge's state before the oldest window that is still among the measurements: where a replay begins. `None` when
+    /// it had to go, so that the evidence of the run keeps its size.
+    pub(super) base: Option<Vec<State>>,
     /// The judge's state now.
     pub(super) state: Vec<State>,
 }
@@ -94,7 +100,7 @@ impl Evidence {
         let until = plan.span(plan.first(begun)).start;
         let states: Vec<State> = plan.asking.iter().map(|asking| asking.fresh()).collect();
         let fresh = Self {
-            fingerprint: plan.fingerprint.clone(),
+            fingerprint: stored::digest(&plan.fingerprint),
             edits: 0,
             began: until,
             until,
@@ -108,14 +114,13 @@ impl Evidence {
             weight: None,
             changed: None,
             cut: 0,
-            base: states.clone(),
+            base: Some(states.clone()),
             state: states,
         };
-        let Some(stored) = stored.and_then(|stored| serde_json::from_value::<Self>(stored.clone()).ok())
-        else {
+        let Some(stored) = stored.and_then(stored::read) else {
             return (fresh, false);
         };
-        if stored.fingerprint == plan.fingerprint {
+        if stored.fingerprint == fresh.fingerprint {
             return (stored, false);
         }
         let until = stored.until.max(until);
@@ -123,9 +128,14 @@ impl Evidence {
         (Self { edits, began: until, until, weight: stored.weight, changed: stored.changed, ..fresh }, true)
     }
 
+    /// What the last look said, as the status stores it.
+    pub(crate) fn last_said(stored: &Value) -> Option<Verdict> {
+        stored::read(stored)?.said
+    }
+
     /// The evidence as the status stores it.
     pub(crate) fn stored(&self) -> Option<Value> {
-        serde_json::to_value(self).ok()
+        stored::write(self)
     }
 
     /// The settings with the alpha that edits have left.
@@ -215,14 +225,24 @@ impl Evidence {
         self.changed.is_some_and(|(from, to)| end > from && start < to)
     }
 
+    /// A verdict can be recomputed from the windows that the status holds.
+    pub(crate) fn replayable(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Gives up the beginning of a replay, which is a third of the room or more.
+    pub(crate) fn shorten(&mut self) {
+        self.base = None;
+    }
+
     /// Moves the beginning of a replay behind `window`, whose measurement is dropped.
     pub(crate) fn forget(&mut self, plan: &Plan, window: &Window) {
         if window.start() >= self.began {
             let past = self.past.clone().unwrap_or_default();
-            let mut base = std::mem::take(&mut self.base);
+            let Some(mut base) = self.base.take() else { return };
             // A window that was judged once is judged again.
             drop(self.judge(plan, (&past, ""), &mut base, window));
-            self.base = base;
+            self.base = Some(base);
         }
     }
 }

@@ -80,9 +80,14 @@ fn schema_of(bucket: &NativeBucket) -> Result<i32, String> {
     Ok(whole as i32)
 }
 
+/// The coarsest schema that has all bounds: a ladder may lack some rungs of its schema.
 fn schema_of_ladder(bounds: &[f64]) -> i32 {
-    let octaves = bounds.first().zip(bounds.get(1)).map_or(1.0, |(low, next)| (next / low).log2());
-    (-octaves.log2()).round() as i32
+    let on_rung = |bound: &&f64, schema: i32| {
+        let rung = bound.log2() * f64::from(schema).exp2();
+        (rung - rung.round()).abs() < 1e-6
+    };
+    let finite = || bounds.iter().filter(|bound| bound.is_finite());
+    (COARSEST..FINEST).find(|schema| finite().all(|bound| on_rung(&bound, *schema))).unwrap_or(FINEST)
 }
 
 fn track(series: &Native, bounds: &[f64], (low, schema): (i64, i32)) -> Track {

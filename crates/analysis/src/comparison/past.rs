@@ -2,31 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::arm::Labels;
+use super::coarsen::coarsened;
 use super::ladder::{self, add, growth};
 use super::question::Asking;
 use super::window::Window;
-use crate::judge::dispersion::{Cell, Dispersion, measure, measure_means};
+use crate::judge::dispersion::{Cell, Dispersion, measure_any, measure_means};
 use crate::judge::error_rate::{Arm, Settings};
 use crate::judge::exact;
 use crate::judge::histogram::Histogram;
 use crate::judge::mean::Spread;
-use crate::judge::placement::placement_cells;
+use crate::judge::placement::measure_placements;
 use crate::judge::tail::bound;
 use crate::judge::tally::Tally;
 use crate::provider::prometheus::answer::{Histograms, Series};
 
-/// What is known of stable from before the first window; fixed then. About 1 KiB of JSON.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+mod stored;
+
+/// What is known of stable from before the first window; fixed then.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Past {
     /// Windows of history with requests; 0 when there was none.
     #[serde(default)]
     windows: u32,
     /// Stable events and requests.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     tally: Option<Tally>,
     /// Noise by question, in their order; `None` = not measured.
     #[serde(default)]
@@ -34,34 +37,28 @@ pub(crate) struct Past {
     /// Bucket bounds that stand for the quantiles, by question.
     #[serde(default)]
     bounds: Vec<Option<f64>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     ladder: Option<Ladder>,
     /// Variance of one value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     spread: Option<Noise>,
 }
 
 /// Two numbers of `judge::dispersion`, or variance and mean.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 struct Noise(#[serde(with = "exact")] f64, #[serde(with = "exact")] f64);
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Named")]
 struct Ladder(Histogram);
 
-#[derive(Serialize, Deserialize)]
-struct Stored(#[serde(with = "exact::list")] Vec<f64>, #[serde(with = "exact::list")] Vec<f64>);
+#[derive(Deserialize)]
+struct Named(#[serde(with = "exact::list")] Vec<f64>, #[serde(with = "exact::list")] Vec<f64>);
 
-impl From<Ladder> for Stored {
-    fn from(Ladder(histogram): Ladder) -> Self {
-        Self(histogram.bounds().to_vec(), histogram.counts().to_vec())
-    }
-}
-
-impl TryFrom<Stored> for Ladder {
+impl TryFrom<Named> for Ladder {
     type Error = &'static str;
 
-    fn try_from(Stored(bounds, counts): Stored) -> Result<Self, Self::Error> {
+    fn try_from(Named(bounds, counts): Named) -> Result<Self, Self::Error> {
         Histogram::new(bounds, counts).map(Self).ok_or("no histogram")
     }
 }
@@ -117,7 +114,7 @@ impl Past {
             && histogram.total() >= FEWEST_OBSERVATIONS
         {
             self.bounds = bounds_of(&histogram, asking);
-            self.ladder = Some(Ladder(histogram));
+            self.ladder = Some(Ladder(coarsened(histogram, &self.bounds)));
         }
     }
 }
@@ -190,7 +187,7 @@ pub(super) fn of_counters(
         let variance = found.map(|found| found.phi).or_else(|| between_windows(&history));
         past.spread = variance.zip(all.rate()).map(|(variance, mean)| Noise(variance, mean));
     } else {
-        past.noise = vec![noise(measure(&history).filter(|_| known))];
+        past.noise = vec![noise(measure_any(&history).filter(|_| known))];
     }
     past
 }
@@ -272,10 +269,8 @@ pub(super) fn of_histograms(
     let known = labels.pod.is_some();
     let one = |(asking, at): (&Asking, &Option<f64>)| {
         let found = match (asking, at) {
-            (Asking::Tail(_), Some(at)) => measure(&tails(&history, &histogram, *at)),
-            (Asking::Shift, _) => {
-                measure_means(&history.iter().filter_map(|row| placement_cells(row)).collect::<Vec<_>>())
-            }
+            (Asking::Tail(_), Some(at)) => measure_any(&tails(&history, &histogram, *at)),
+            (Asking::Shift, _) => measure_placements(&history),
             _ => None,
         };
         noise(found.filter(|_| known))
@@ -283,8 +278,8 @@ pub(super) fn of_histograms(
     Ok(Past {
         windows: u32::try_from(history.len()).unwrap_or(u32::MAX),
         noise: asking.iter().zip(&bounds).map(one).collect(),
+        ladder: Some(Ladder(coarsened(histogram, &bounds))),
         bounds,
-        ladder: Some(Ladder(histogram)),
         ..Past::default()
     })
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::comparison::arm::Sign;
+use crate::comparison::packed::{Packer, Unpacker};
 
 fn labels(pod: Option<&str>) -> Labels {
     Labels {
@@ -131,7 +132,9 @@ fn latencies_get_a_ladder_bounds_and_noise_of_their_own() {
     assert_eq!([0, 1, 2, 3].map(|place| past.bound(place)), [None, Some(0.5), Some(1.0), Some(0.1)]);
     assert!(past.settings(Settings::default(), 0).rho.is_some());
     assert!(past.settings(Settings::default(), 1).rho.is_some());
-    let stored: Past = serde_json::from_str(&serde_json::to_string(&past).unwrap()).unwrap();
+    let mut packer = Packer::default();
+    past.pack(&mut packer);
+    let stored = Past::unpack(&mut Unpacker::of(&packer.text()).unwrap()).unwrap();
     assert_eq!(stored, past);
     let short = of_histograms(&histograms(0), &labels(Some("pod")), &asking, 60).unwrap();
     assert!(short.lacks_ladder(&asking));

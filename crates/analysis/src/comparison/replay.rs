@@ -2,7 +2,7 @@
 
 use serin_api::{AnalysisRun, Measurement, MetricResult};
 
-use super::{Evidence, Plan, WINDOW, Window};
+use super::{Evidence, MOST_BYTES, Plan, WINDOW, Window};
 use crate::judge::error_rate::Look;
 use crate::run;
 
@@ -38,6 +38,12 @@ pub enum Unreplayable {
     /// It has not judged a window yet.
     #[error("the comparison \"{0}\" has no evidence yet")]
     NoEvidence(String),
+    /// Where its replay would begin was dropped.
+    #[error(
+        "the comparisons of the run know more than its status has room for ({MOST_BYTES} bytes), so that where a replay of \
+         \"{0}\" would begin was dropped; fewer comparisons or quantiles in one run keep it"
+    )]
+    Shortened(String),
     /// A stored window cannot be read or was refused by the judge.
     #[error("a window of \"{metric}\" cannot be judged again: {why}")]
     Window {
@@ -61,7 +67,7 @@ pub fn replay(run: &AnalysisRun, metric: &str) -> Result<Replay, Unreplayable> {
     let nothing = || Unreplayable::NoEvidence(metric.to_owned());
     let evidence = result.and_then(|result| stored(result, &plan)).ok_or_else(nothing)?;
     let past = evidence.past.clone().unwrap_or_default();
-    let mut states = evidence.base.clone();
+    let mut states = evidence.base.clone().ok_or_else(|| Unreplayable::Shortened(metric.to_owned()))?;
     let mut looks = Vec::new();
     for window in windows(result.map(|result| result.measurements.as_slice()).unwrap_or_default()) {
         let wrong = |why: String| Unreplayable::Window { metric: metric.to_owned(), why };

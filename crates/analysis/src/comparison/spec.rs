@@ -20,6 +20,20 @@ pub fn questions(comparison: &Comparison) -> u32 {
     u32::try_from(latency).unwrap_or(u32::MAX)
 }
 
+/// Bytes of the status that the evidence of one comparison takes at most, without what a replay needs.
+pub(crate) fn room(comparison: &Comparison) -> usize {
+    let further = usize::try_from(questions(comparison)).unwrap_or(usize::MAX).saturating_sub(1);
+    let ladder = if comparison.latency.is_some() { LADDER } else { 0 };
+    ONE_QUESTION.saturating_add(further.saturating_mul(FURTHER_QUESTION)).saturating_add(ladder)
+}
+
+/// A comparison of one question: 31 numbers, 18 of them floats of 11 letters each.
+const ONE_QUESTION: usize = 340;
+/// Each further question of it.
+const FURTHER_QUESTION: usize = 270;
+/// 40 buckets of history.
+const LADDER: usize = 700;
+
 /// Quantiles that are compared unless the user names others.
 const QUANTILES: [&str; 2] = ["p95", "p99"];
 

@@ -4,12 +4,13 @@
 //! stable conversion counts as 0.98 of one.
 
 use super::difference::Interval;
-use super::dispersion::{ASSUMED_RHO, factor};
+use super::dispersion::factor;
 use super::evidence::{self, Alternative};
 use super::look::Look;
 use super::margin::inverse_pods;
 use super::proportion::{Sight, State};
 use super::reason;
+use super::residual::Noise;
 use super::tally::Tally;
 use super::window::{Arm, Rejected, Settings, Window};
 
@@ -28,7 +29,7 @@ const MOST_LOST: f64 = 0.98;
 pub fn look(settings: &Settings, state: &mut State, window: &Window) -> Result<Look, Rejected> {
     settings.check()?;
     let window = window.checked(state.last_end())?;
-    let (sight, rule) = (sight(settings, &window), settings.rule());
+    let (sight, rule) = (sight(settings, state.noise(settings), &window), settings.rule());
     let bets = bets(settings, state.past());
     state.take(&rule, &sight, bets, window.end);
     let mut look = state.report(&rule, &sight, settings.tau);
@@ -54,9 +55,8 @@ fn lost(conversions: Tally, kept: f64) -> Tally {
     Tally::new(conversions.trials - kept * conversions.events, conversions.trials)
 }
 
-fn sight(settings: &Settings, window: &Window) -> Sight {
-    let rho = settings.rho.unwrap_or(ASSUMED_RHO);
-    let phi = |arm: Arm| factor(arm.requests, arm.pods, rho);
+fn sight(settings: &Settings, noise: Noise, window: &Window) -> Sight {
+    let phi = |arm: Arm| factor(arm.requests, arm.pods, noise.rho);
     let pods = (window.canary.pods, window.stable.pods);
     let stable = window.stable.tally();
     let harmless = settings.kappa * settings.limit;
@@ -70,6 +70,7 @@ fn sight(settings: &Settings, window: &Window) -> Sight {
         limit_margin: 0.0,
         phi: (phi(window.canary), phi(window.stable)),
         pods,
+        source: noise.source,
     }
 }
 

@@ -6,10 +6,8 @@ use super::tally::Tally;
 
 /// Intra-cluster correlation to assume without history; measured: moderate noise 0.0015, heavy 0.0071.
 pub const ASSUMED_RHO: f64 = 0.002;
-/// Pods needed for [`measure`]; with fewer, use [`from_residuals`].
+/// Pods needed for [`measure`]; with fewer, [`super::residual`] measures on the rollout itself.
 pub const FEWEST_PODS: usize = 3;
-/// Windows needed by [`from_residuals`].
-pub const FEWEST_WINDOWS: usize = 10;
 
 /// What the history of the stable pods says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +77,34 @@ pub fn measure_means(history: &[(Vec<Cell>, f64)]) -> Option<Dispersion> {
     Some(Dispersion { phi, rho, tau, autocorrelation: lag_one(&residuals) })
 }
 
+/// Windows of few pods from which dispersion over time is read, at least.
+pub const FEWEST_WINDOWS: usize = 10;
+
+/// As [`measure`]; with fewer than [`FEWEST_PODS`] pods, dispersion over time.
+pub fn measure_any(history: &[Vec<Tally>]) -> Option<Dispersion> {
+    if several(history) { measure(history) } else { over_time(measure(&by_pod(history)?)) }
+}
+
+/// The history of [`FEWEST_PODS`] pods or more.
+pub(super) fn several<T>(history: &[Vec<T>]) -> bool {
+    history.iter().map(Vec::len).max().unwrap_or(0) >= FEWEST_PODS
+}
+
+/// `history[window][pod]` as `[pod][window]`; `None` with fewer than [`FEWEST_WINDOWS`] windows.
+///
+/// The windows of one pod vary about its mean as pods do about theirs, and with the drift of the service on top: a cautious
+/// stand-in for pods that are too few to be compared with each other.
+pub(super) fn by_pod<T: Clone>(history: &[Vec<T>]) -> Option<Vec<Vec<T>>> {
+    let pods = history.iter().map(Vec::len).max().filter(|_| history.len() >= FEWEST_WINDOWS)?;
+    let row = |pod: usize| history.iter().filter_map(|window| window.get(pod).cloned()).collect();
+    Some((0..pods).map(row).collect())
+}
+
+/// What pods differ by for ever is not known of so few. Calm windows are no proof of calm pods: then nothing is known.
+pub(super) fn over_time(found: Option<Dispersion>) -> Option<Dispersion> {
+    found.map(|found| Dispersion { tau: 0.0, ..found }).filter(|found| found.rho > ASSUMED_RHO)
+}
+
 #[derive(Default)]
 struct Sums {
     chi_squared: f64,
@@ -143,28 +169,6 @@ fn lag_one(residuals: &[Vec<f64>]) -> f64 {
     if alone > 0.0 { (together / alone).clamp(-1.0, 1.0) } else { 0.0 }
 }
 
-/// Dispersion factor without a pod label: residuals of `pC - pS` about their weighted mean over windows of
-/// `(canary, stable)`. `None` with fewer than [`FEWEST_WINDOWS`] windows that have both arms and an error.
-pub fn from_residuals(windows: &[(Tally, Tally)]) -> Option<f64> {
-    let parts: Vec<(f64, f64)> =
-        windows.iter().filter_map(|(canary, stable)| unlabelled(*canary, *stable)).collect();
-    if parts.len() < FEWEST_WINDOWS {
-        return None;
-    }
-    let weight: f64 = parts.iter().map(|(_, variance)| 1.0 / variance).sum();
-    let mean = parts.iter().map(|(delta, variance)| delta / variance).sum::<f64>() / weight;
-    let chi_squared: f64 = parts.iter().map(|(delta, variance)| (delta - mean).powi(2) / variance).sum();
-    Some((chi_squared / (parts.len() as f64 - 1.0)).max(1.0))
-}
-
-/// `pC - pS` and its binomial variance under a common rate.
-fn unlabelled(canary: Tally, stable: Tally) -> Option<(f64, f64)> {
-    let delta = canary.rate()? - stable.rate()?;
-    let pooled = (canary.events + stable.events) / (canary.trials + stable.trials);
-    let variance = pooled * (1.0 - pooled) * (1.0 / canary.trials + 1.0 / stable.trials);
-    (variance > 0.0).then_some((delta, variance))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,21 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn few_pods_are_measured_over_time() {
+        let row = |events: f64| vec![Tally::new(events, 500.0)];
+        let wild: Vec<_> = (0..12).map(|window| row(if window % 2 == 0 { 12.0 } else { 0.0 })).collect();
+        // p = 6/500 everywhere; chi2 = 12 * 36 / (6 (1 - 0.012)); freedom 11.
+        let found = measure_any(&wild).unwrap();
+        assert!((found.phi - 72.0 / 0.988 / 11.0).abs() < 1e-12, "{found:?}");
+        assert!((found.rho - (found.phi - 1.0) / 499.0).abs() < 1e-15);
+        assert_eq!(found.tau, 0.0, "what one pod differs by for ever cannot be seen");
+        let calm: Vec<_> = (0..12).map(|window| row(5.0 + f64::from(window % 2))).collect();
+        assert_eq!(measure_any(&calm), None, "calm windows are no proof of calm");
+        assert_eq!(measure_any(&wild[..9]), None);
+        let many = [flat([0.0, 8.0, 4.0, 4.0]), flat([2.0, 6.0, 4.0, 4.0])];
+        assert_eq!(measure_any(&many), measure(&many), "pods that are many are compared with each other");
+    }
+
+    #[test]
     fn the_factor_follows_the_cluster_size() {
         assert_eq!(factor(600.0, 1, 0.0), 1.0);
         assert!((factor(600.0, 1, 0.002) - 2.198).abs() < 1e-12);
         assert!((factor(600.0, 10, 0.002) - 1.118).abs() < 1e-12);
         assert_eq!(factor(0.3, 4, 0.5), 1.0);
         assert_eq!(factor(600.0, 0, 0.002), factor(600.0, 1, 0.002));
-    }
-
-    #[test]
-    fn residuals_stand_in_for_a_missing_pod_label() {
-        let calm = vec![(Tally::new(3.0, 600.0), Tally::new(27.0, 5400.0)); 12];
-        assert_eq!(from_residuals(&calm), Some(1.0));
-        let mut wild = calm.clone();
-        wild.iter_mut().step_by(2).for_each(|(canary, _)| canary.events = 15.0);
-        assert!(from_residuals(&wild).unwrap() > 3.0);
-        assert_eq!(from_residuals(&calm[..9]), None);
     }
 }

@@ -4,13 +4,14 @@
 //! an estimate over the whole rollout beyond the limit, and N windows in a row beyond it. PASS needs the opposite to
 //! be shown. No data moves nothing.
 
-use super::dispersion::{ASSUMED_RHO, factor};
+use super::dispersion::factor;
 use super::evidence;
 pub use super::look::{Look, Verdict};
 use super::margin::inverse_pods;
 use super::proportion::Sight;
 pub use super::proportion::State;
 use super::reason;
+use super::residual::Noise;
 pub use super::window::{Arm, Rejected, Settings, Side, Window};
 /// Takes one window and says what is known now. Start with `State::default()`, and again whenever the limit, kappa or
 /// the query changes (then with half the alpha).
@@ -24,7 +25,7 @@ pub use super::window::{Arm, Rejected, Settings, Side, Window};
 pub fn look(settings: &Settings, state: &mut State, window: &Window) -> Result<Look, Rejected> {
     settings.check()?;
     let window = window.checked(state.last_end())?;
-    let (sight, rule) = (sight(settings, &window), settings.rule());
+    let (sight, rule) = (sight(settings, state.noise(settings), &window), settings.rule());
     let history = settings.history.map(Arm::tally);
     let stable = evidence::stable_rate(history, settings.limit, state.past());
     state.take(&rule, &sight, evidence::shifts(stable, settings.limit), window.end);
@@ -47,9 +48,8 @@ pub fn line(name: &str, settings: &Settings, window: &Window, look: &Look, log_m
     )
 }
 
-fn sight(settings: &Settings, window: &Window) -> Sight {
-    let rho = settings.rho.unwrap_or(ASSUMED_RHO);
-    let phi = |arm: Arm| factor(arm.requests, arm.pods, rho);
+fn sight(settings: &Settings, noise: Noise, window: &Window) -> Sight {
+    let phi = |arm: Arm| factor(arm.requests, arm.pods, noise.rho);
     let pods = (window.canary.pods, window.stable.pods);
     let stable = window.stable.tally();
     Sight {
@@ -61,6 +61,7 @@ fn sight(settings: &Settings, window: &Window) -> Sight {
         limit_margin: settings.limit,
         phi: (phi(window.canary), phi(window.stable)),
         pods,
+        source: noise.source,
     }
 }
 

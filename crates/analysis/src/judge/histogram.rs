@@ -113,7 +113,7 @@ impl Histogram {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::judge::normal::upper_tail;
 
@@ -121,7 +121,7 @@ pub(super) mod tests {
         [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, f64::INFINITY];
 
     /// Lognormal latencies, median 80 ms, on a ladder.
-    pub(in crate::judge) fn lognormal(bounds: &[f64], slower: f64, sigma: f64, total: f64) -> Histogram {
+    pub(crate) fn lognormal(bounds: &[f64], slower: f64, sigma: f64, total: f64) -> Histogram {
         let above = |y: f64| upper_tail((y / (0.08 * slower)).ln() / sigma);
         let mut left = 1.0;
         let counts = bounds

@@ -5,7 +5,7 @@
 //! requests meet, so that a comparison asks both.
 
 use super::buckets::rank_sum;
-use super::dispersion::{ASSUMED_RHO, factor};
+use super::dispersion::factor;
 use super::evidence::{odds, stable_rate};
 use super::exact;
 use super::histogram::Histogram;
@@ -13,9 +13,10 @@ use super::location;
 use super::look::Look;
 use super::mann_whitney::{Alternative, Continuity};
 use super::margin::inverse_pods;
-use super::placement::{shift, slowed_superiority};
+use super::placement::{self, shift, slowed_superiority};
 use super::proportion;
 use super::reason;
+use super::residual::{Noise, Source};
 use super::tail::{slow, virtually_slow};
 use super::tally::Tally;
 use super::window::{Rejected, Settings, Side};
@@ -53,6 +54,7 @@ struct Seen {
     stable: Histogram,
     pods: (u32, u32),
     phi: (f64, f64),
+    source: Source,
 }
 
 impl Window {
@@ -60,7 +62,7 @@ impl Window {
         ties(&self.canary.counts, &self.stable.counts) > MOST_TIES
     }
 
-    fn checked(&self, settings: &Settings, last_end: Option<i64>) -> Result<Seen, Rejected> {
+    fn checked(&self, noise: Noise, last_end: Option<i64>) -> Result<Seen, Rejected> {
         Rejected::unless_tiling(self.start, self.end, last_end)?;
         let read = |side, buckets: &Buckets| {
             let odd = |value: &&f64| !value.is_finite() || **value < 0.0;
@@ -70,10 +72,10 @@ impl Window {
             Histogram::new(self.bounds.clone(), buckets.counts.clone()).ok_or(Rejected::Ladder { side })
         };
         let (canary, stable) = (read(Side::Canary, &self.canary)?, read(Side::Stable, &self.stable)?);
-        let rho = settings.rho.unwrap_or(ASSUMED_RHO);
+        let Noise { rho, source } = noise;
         let pods = (self.canary.pods, self.stable.pods);
         let phi = (factor(canary.total(), pods.0, rho), factor(stable.total(), pods.1, rho));
-        Ok(Seen { canary, stable, pods, phi })
+        Ok(Seen { canary, stable, pods, phi, source })
     }
 }
 
@@ -112,10 +114,10 @@ impl Tail<'_> {
         window: &Window,
     ) -> Result<Look, Rejected> {
         settings.check()?;
-        let seen = window.checked(settings, state.last_end())?;
+        let seen = window.checked(state.noise(settings), state.last_end())?;
         let rule = settings.rule();
         let sight = self.sight(settings, &seen);
-        let blind = proportion::Sight { canary: Tally::default(), stable: Tally::default(), ..BLIND };
+        let blind = proportion::Sight { source: seen.source, ..BLIND };
         let history = self.null_history(settings);
         let stable = stable_rate(history, 1.0 - self.quantile, state.past()).min(HIGHEST);
         state.take(&rule, sight.as_ref().unwrap_or(&blind), odds(stable), window.end);
@@ -153,6 +155,7 @@ impl Tail<'_> {
             limit_margin: 0.0,
             phi: seen.phi,
             pods: seen.pods,
+            source: seen.source,
         })
     }
 
@@ -189,6 +192,7 @@ const BLIND: proportion::Sight = proportion::Sight {
     limit_margin: 0.0,
     phi: (1.0, 1.0),
     pods: (0, 0),
+    source: Source::Assumed,
 };
 
 /// A tail with nearly all requests in it is no tail; bets stay below it.
@@ -226,7 +230,7 @@ impl ShiftOf<'_> {
         window: &Window,
     ) -> Result<Look, Rejected> {
         settings.check()?;
-        let seen = window.checked(settings, state.last_end())?;
+        let seen = window.checked(state.noise(settings), state.last_end())?;
         let rule = settings.rule();
         let sight = sight_of_shift(settings, &seen);
         state.take(&rule, sight.as_ref(), window.end);
@@ -266,6 +270,10 @@ fn sight_of_shift(settings: &Settings, seen: &Seen) -> Option<location::Sight> {
         variance: found.variance,
         log_e: found.log_e,
         phi: seen.phi.0,
+        source: seen.source,
+        residual: (seen.source != Source::History)
+            .then(|| placement::residual(found.superiority, &seen.canary, &seen.stable, seen.pods))
+            .flatten(),
         pods: seen.pods,
     })
 }

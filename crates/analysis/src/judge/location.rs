@@ -12,7 +12,9 @@ use super::look::Look;
 use super::margin::{inverse_pods, weight};
 use super::normal::{critical, two_sided};
 use super::proportion::DISPLAY_ALPHA;
+use super::residual::{self, Noise, Residual, Residuals, Source};
 use super::tally::Tally;
+use super::window::Settings;
 use serde::{Deserialize, Serialize};
 
 /// One window of a question about location. Larger is worse.
@@ -34,11 +36,15 @@ pub struct Sight {
     pub log_e: [f64; ALTERNATIVES],
     /// Dispersion factor of the canary.
     pub phi: f64,
+    /// Where it comes from.
+    pub source: Source,
+    /// What the window shows of the noise, when that is not known from before.
+    pub residual: Option<Residual>,
     /// Pods of both.
     pub pods: (u32, u32),
 }
 
-/// Everything that must survive between two looks; less than 500 bytes of JSON.
+/// Everything that must survive between two looks; its size does not depend on the number of windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Stored", from = "Stored")]
 pub struct State {
@@ -47,6 +53,8 @@ pub struct State {
     stable: Tally,
     /// `sum w estimate` and `sum w`.
     estimate: Tally,
+    /// The noise of the rollout itself; empty when it is known from before.
+    residuals: Residuals,
     last_end: Option<i64>,
 }
 
@@ -59,6 +67,11 @@ impl State {
     /// End of the last window taken, seconds since 1970.
     pub(super) fn last_end(&self) -> Option<i64> {
         self.last_end
+    }
+
+    /// The noise of the next window.
+    pub(super) fn noise(&self, settings: &Settings) -> Noise {
+        self.residuals.noise(settings)
     }
 
     /// Sum and number of all stable observations.
@@ -79,6 +92,7 @@ impl State {
             inverse_pods: inverse_pods(sight.pods),
         };
         self.course.take(rule, Some(&reading));
+        sight.residual.iter().for_each(|residual| self.residuals.add(residual));
         self.canary += sight.canary;
         self.stable += sight.stable;
         self.estimate += Tally::new(weight * sight.estimate, weight);
@@ -99,6 +113,7 @@ impl State {
             window_delta: sight.map(|sight| sight.estimate),
             chi2_p: sight.and_then(p),
             phi: sight.map_or(1.0, |sight| sight.phi),
+            noise: sight.map_or(Source::History, |sight| sight.source),
             ..Look::of(&self.course, rule, tau, sight.map(|sight| sight.estimate - sight.limit))
         }
     }
@@ -109,30 +124,56 @@ impl State {
     }
 }
 
-/// A [`State`] as lists of numbers.
+const TALLIES: usize = 6;
+
+/// Numbers of a [`State`]: all but the end of its last window.
+pub(crate) const STORED: usize = NUMBERS + TALLIES + residual::NUMBERS;
+
+impl State {
+    /// Everything, as numbers to be stored, and the end of the last window.
+    pub(crate) fn numbers(&self) -> ([f64; STORED], Option<i64>) {
+        let Self { course, canary, stable, estimate, residuals, last_end } = self;
+        let tallies = [canary, stable, estimate].into_iter().flat_map(|tally| [tally.events, tally.trials]);
+        let mut all = course.numbers().into_iter().chain(tallies).chain(residuals.numbers());
+        (std::array::from_fn(|_| all.next().unwrap_or_default()), *last_end)
+    }
+
+    /// What [`numbers`](Self::numbers) gave.
+    pub(crate) fn of_numbers(numbers: [f64; STORED], last_end: Option<i64>) -> Self {
+        let mut rest = numbers.into_iter();
+        let course = Course::of_numbers(std::array::from_fn(|_| rest.next().unwrap_or_default()));
+        let mut tally = || {
+            let events = rest.next().unwrap_or_default();
+            Tally::new(events, rest.next().unwrap_or_default())
+        };
+        let (canary, stable, estimate) = (tally(), tally(), tally());
+        let residuals = Residuals::of_numbers(std::array::from_fn(|_| rest.next().unwrap_or_default()));
+        Self { course, canary, stable, estimate, residuals, last_end }
+    }
+}
+
+/// A [`State`] as JSON lists of numbers: as it was stored before there was a denser form.
 #[derive(Serialize, Deserialize)]
 struct Stored(
     #[serde(with = "exact::array")] [f64; NUMBERS],
-    #[serde(with = "exact::array")] [f64; 6],
+    #[serde(with = "exact::array")] [f64; TALLIES],
     Option<i64>,
+    #[serde(default, with = "exact::array")] [f64; residual::NUMBERS],
 );
 
 impl From<State> for Stored {
-    fn from(State { course, canary, stable, estimate, last_end }: State) -> Self {
-        let tallies =
-            [canary.events, canary.trials, stable.events, stable.trials, estimate.events, estimate.trials];
-        Self(course.numbers(), tallies, last_end)
+    fn from(state: State) -> Self {
+        let (numbers, last_end) = state.numbers();
+        let mut all = numbers.into_iter();
+        let course = std::array::from_fn(|_| all.next().unwrap_or_default());
+        let tallies = std::array::from_fn(|_| all.next().unwrap_or_default());
+        Self(course, tallies, last_end, std::array::from_fn(|_| all.next().unwrap_or_default()))
     }
 }
 
 impl From<Stored> for State {
-    fn from(Stored(course, [a, b, c, d, e, f], last_end): Stored) -> Self {
-        Self {
-            course: Course::of_numbers(course),
-            canary: Tally::new(a, b),
-            stable: Tally::new(c, d),
-            estimate: Tally::new(e, f),
-            last_end,
-        }
+    fn from(Stored(course, tallies, last_end, residuals): Stored) -> Self {
+        let mut all = course.into_iter().chain(tallies).chain(residuals);
+        Self::of_numbers(std::array::from_fn(|_| all.next().unwrap_or_default()), last_end)
     }
 }

@@ -3,6 +3,7 @@
 use super::combine::Standing;
 use super::course::{Course, Rule};
 use super::difference::Interval;
+use super::residual::Source;
 use super::tally::Tally;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ pub struct Look {
     pub chi2_p: Option<f64>,
     /// Dispersion factor of the canary in this window.
     pub phi: f64,
+    /// Where `phi` comes from.
+    pub noise: Source,
     /// Non-inferiority `z`: PASS at or below -1.645, at an extension look -2.33.
     pub z: Option<f64>,
     /// One line for people.
@@ -84,6 +87,7 @@ impl Look {
             sustained: course.sustained(rule),
             chi2_p: None,
             phi: 1.0,
+            noise: Source::History,
             z: course.z(tau),
             reason: String::new(),
         }

@@ -9,6 +9,7 @@ use super::location::{Sight, State};
 use super::look::Look;
 use super::margin::inverse_pods;
 use super::reason;
+use super::residual::Source;
 use super::tally::Tally;
 use super::window::{Rejected, Settings, Side};
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,8 @@ fn sight(
         variance,
         log_e: STEPS.map(bet),
         phi: 1.0,
+        source: Source::History,
+        residual: None,
         pods,
     })
 }

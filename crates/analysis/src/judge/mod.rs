@@ -31,6 +31,7 @@ pub mod process;
 pub mod proportion;
 pub mod quantile;
 mod reason;
+pub mod residual;
 pub mod restricted;
 pub mod tail;
 pub mod tally;

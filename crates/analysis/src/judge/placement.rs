@@ -1,9 +1,10 @@
 //! Judges a latency shift against a margin: is the canary slower than "stable slowed by the allowed factor"? (judge 1.5)
 
 use super::buckets::{placement_variance, placements, spread};
-use super::dispersion::Cell;
+use super::dispersion::{Cell, Dispersion, by_pod, measure_means, over_time, several};
 use super::evidence::ALTERNATIVES;
 use super::histogram::Histogram;
+use super::residual::{Residual, cluster};
 
 /// Further slowdowns that the alternatives bet on, on top of the null's.
 const STEPS: [f64; ALTERNATIVES] = [1.15, 1.3, 1.6, 2.5];
@@ -41,11 +42,7 @@ pub fn shift(
     let above = |counts: &[f64]| superiority(counts, &middles);
     let observed = above(canary.counts())?;
     let null = above(&stable.slowed(null_factor)?)?.max(floor);
-    let variance = placement_variance(canary.counts(), stable.counts(), phi)?.max(least_variance(
-        canary.total(),
-        stable.total(),
-        phi,
-    ));
+    let variance = variance(canary, stable, phi)?;
     let mut log_e = [0.0; ALTERNATIVES];
     for (log_e, step) in log_e.iter_mut().zip(STEPS) {
         let bet = above(&stable.slowed(null_factor * step)?)? - null;
@@ -55,6 +52,24 @@ pub fn shift(
         }
     }
     Some(Shift { superiority: observed, null, variance, log_e })
+}
+
+/// What one window shows of the noise of a shift: `superiority` with its variance by chance, and how that grows with rho.
+pub fn residual(
+    superiority: f64,
+    canary: &Histogram,
+    stable: &Histogram,
+    pods: (u32, u32),
+) -> Option<Residual> {
+    let chance = variance(canary, stable, (1.0, 1.0)).filter(|chance| *chance > 0.0)?;
+    let clusters = (cluster(canary.total(), pods.0), cluster(stable.total(), pods.1));
+    let growth = variance(canary, stable, clusters)? / chance - 1.0;
+    Some(Residual { value: superiority, variance: chance, growth })
+}
+
+fn variance(canary: &Histogram, stable: &Histogram, phi: (f64, f64)) -> Option<f64> {
+    let least = least_variance(canary.total(), stable.total(), phi);
+    Some(placement_variance(canary.counts(), stable.counts(), phi)?.max(least))
 }
 
 /// A quarter of the variance that untied ranks have. Two arms without any overlap have placements without variance, which
@@ -78,6 +93,14 @@ pub fn placement_cells(pods: &[Vec<f64>]) -> Option<(Vec<Cell>, f64)> {
         .iter()
         .map(|pod| Cell { trials: pod.iter().sum(), mean: superiority(pod, &middles).unwrap_or(0.5) });
     Some((cells.collect(), spread(&all, &middles)))
+}
+
+/// Dispersion of a latency shift from `history[window][pod]`, counts per bucket each; over time when pods are few.
+pub fn measure_placements(history: &[Vec<Vec<f64>>]) -> Option<Dispersion> {
+    let measured = |rows: &[Vec<Vec<f64>>]| {
+        measure_means(&rows.iter().filter_map(|row| placement_cells(row)).collect::<Vec<_>>())
+    };
+    if several(history) { measured(history) } else { over_time(measured(&by_pod(history)?)) }
 }
 
 /// Probability that a draw from `counts` exceeds one from the histogram with these mid-placements.

@@ -13,8 +13,10 @@ use super::exact;
 use super::look::Look;
 use super::margin::{inverse_pods, variance_at, weight};
 use super::normal::critical;
+use super::residual::{self, Noise, Residual, Residuals, Source};
 use super::tally::Tally;
 use super::two_by_two::TwoByTwo;
+use super::window::Settings;
 use serde::{Deserialize, Serialize};
 
 /// One window of a question about shares.
@@ -36,11 +38,21 @@ pub struct Sight {
     pub phi: (f64, f64),
     /// Pods of both.
     pub pods: (u32, u32),
+    /// Where the dispersion factors come from.
+    pub source: Source,
 }
 
 impl Sight {
     fn informed(&self) -> bool {
         !self.canary.is_empty() && !self.stable.is_empty()
+    }
+
+    /// What it shows of the noise, when that is not known from before.
+    fn residual(&self) -> Option<Residual> {
+        if self.source == Source::History {
+            return None;
+        }
+        Residual::of_shares(self.canary, self.stable, self.pods)
     }
 
     /// Canary less stable at the limit less the margin.
@@ -62,7 +74,7 @@ impl Sight {
     }
 }
 
-/// Everything that must survive between two looks; less than 600 bytes of JSON whatever the number of windows.
+/// Everything that must survive between two looks; its size does not depend on the number of windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Stored", from = "Stored")]
 pub struct State {
@@ -77,6 +89,8 @@ pub struct State {
     /// Counts divided by the dispersion factors, for the interval.
     effective_canary: Tally,
     effective_limit: Tally,
+    /// The noise of the rollout itself; empty when it is known from before.
+    residuals: Residuals,
     /// End of the last window taken, seconds since 1970.
     last_end: Option<i64>,
 }
@@ -90,6 +104,11 @@ impl State {
     /// End of the last window taken, seconds since 1970.
     pub(super) fn last_end(&self) -> Option<i64> {
         self.last_end
+    }
+
+    /// The noise of the next window.
+    pub(super) fn noise(&self, settings: &Settings) -> Noise {
+        self.residuals.noise(settings)
     }
 
     /// Stable counts of earlier windows at the edge of the null.
@@ -106,6 +125,7 @@ impl State {
     pub(super) fn take(&mut self, rule: &Rule, sight: &Sight, bets: [Alternative; ALTERNATIVES], end: i64) {
         self.last_end = Some(end);
         self.course.take(rule, sight.reading(bets).as_ref());
+        sight.residual().iter().for_each(|residual| self.residuals.add(residual));
         if sight.informed() {
             self.effective_canary += sight.canary.thinned(sight.phi.0);
             self.effective_limit += sight.limit.thinned(sight.phi.1);
@@ -128,6 +148,7 @@ impl State {
             window_delta: excess.map(plain),
             chi2_p: TwoByTwo::new(self.canary, self.stable).compare().result.p(),
             phi: sight.phi.0,
+            noise: sight.source,
             ..Look::of(&self.course, rule, tau, excess)
         }
     }
@@ -151,40 +172,66 @@ pub(super) const DISPLAY_ALPHA: f64 = 0.05;
 
 const TALLIES: usize = 12;
 
-/// A [`State`] as two lists of numbers: names would take more room than the numbers.
+/// Numbers of a [`State`]: all but the end of its last window.
+pub(crate) const STORED: usize = NUMBERS + TALLIES + residual::NUMBERS;
+
+impl State {
+    /// Everything, as numbers to be stored, and the end of the last window.
+    pub(crate) fn numbers(&self) -> ([f64; STORED], Option<i64>) {
+        let Self {
+            course,
+            canary,
+            stable,
+            null,
+            limit,
+            effective_canary,
+            effective_limit,
+            residuals,
+            last_end,
+        } = self;
+        let tallies = [canary, stable, null, limit, effective_canary, effective_limit];
+        let tallies = tallies.into_iter().flat_map(|tally| [tally.events, tally.trials]);
+        let mut all = course.numbers().into_iter().chain(tallies).chain(residuals.numbers());
+        (std::array::from_fn(|_| all.next().unwrap_or_default()), *last_end)
+    }
+
+    /// What [`numbers`](Self::numbers) gave.
+    pub(crate) fn of_numbers(numbers: [f64; STORED], last_end: Option<i64>) -> Self {
+        let mut rest = numbers.into_iter();
+        let course = Course::of_numbers(std::array::from_fn(|_| rest.next().unwrap_or_default()));
+        let mut tally = || {
+            let events = rest.next().unwrap_or_default();
+            Tally::new(events, rest.next().unwrap_or_default())
+        };
+        let (canary, stable, null, limit) = (tally(), tally(), tally(), tally());
+        let (effective_canary, effective_limit) = (tally(), tally());
+        let residuals = Residuals::of_numbers(std::array::from_fn(|_| rest.next().unwrap_or_default()));
+        Self { course, canary, stable, null, limit, effective_canary, effective_limit, residuals, last_end }
+    }
+}
+
+/// A [`State`] as JSON lists of numbers: as it was stored before there was a denser form.
 #[derive(Serialize, Deserialize)]
 struct Stored(
     #[serde(with = "exact::array")] [f64; NUMBERS],
     #[serde(with = "exact::array")] [f64; TALLIES],
     Option<i64>,
+    #[serde(default, with = "exact::array")] [f64; residual::NUMBERS],
 );
 
 impl From<State> for Stored {
     fn from(state: State) -> Self {
-        let State { course, canary, stable, null, limit, effective_canary: a, effective_limit: b, last_end } =
-            state;
-        let tallies = [canary, stable, null, limit, a, b];
-        let mut numbers = [0.0; TALLIES];
-        for (place, value) in
-            numbers.iter_mut().zip(tallies.iter().flat_map(|tally| [tally.events, tally.trials]))
-        {
-            *place = value;
-        }
-        Self(course.numbers(), numbers, last_end)
+        let (numbers, last_end) = state.numbers();
+        let mut all = numbers.into_iter();
+        let course = std::array::from_fn(|_| all.next().unwrap_or_default());
+        let tallies = std::array::from_fn(|_| all.next().unwrap_or_default());
+        Self(course, tallies, last_end, std::array::from_fn(|_| all.next().unwrap_or_default()))
     }
 }
 
 impl From<Stored> for State {
-    fn from(Stored(course, [a, b, c, d, e, f, g, h, i, j, k, l], last_end): Stored) -> Self {
-        Self {
-            course: Course::of_numbers(course),
-            canary: Tally::new(a, b),
-            stable: Tally::new(c, d),
-            null: Tally::new(e, f),
-            limit: Tally::new(g, h),
-            effective_canary: Tally::new(i, j),
-            effective_limit: Tally::new(k, l),
-            last_end,
-        }
+    fn from(Stored(course, tallies, last_end, residuals): Stored) -> Self {
+        let mut all = course.into_iter().chain(tallies).chain(residuals);
+        Self::of_numbers(std::array::from_fn(|_| all.next().unwrap_or_default()), last_end)
     }
 }

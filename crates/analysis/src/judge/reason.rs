@@ -5,6 +5,7 @@ use super::latency::Tail;
 use super::look::{Look, Verdict};
 use super::margin::PROMOTE_Z;
 use super::mean::Worse;
+use super::residual::Source;
 use super::tally::Tally;
 use super::window::Settings;
 
@@ -168,13 +169,23 @@ pub(super) fn line(
         words.test,
         look.chi2_p.map_or(" unknown".into(), |p| format!("={}", small(p))),
         look.phi,
-        if settings.rho.is_none() { " (assumed)" } else { "" },
+        origin(settings, look.noise),
         amount(look.log_e),
         amount(look.needed.ln()),
         amount(log_mean),
         amount(look.mean_needed.ln()),
         outcome(words, settings, look),
     )
+}
+
+/// Where the noise comes from, unless it was measured on the pods of stable before the rollout.
+fn origin(settings: &Settings, noise: Source) -> String {
+    match noise {
+        Source::Windows(windows) => format!(" (from {windows} windows of this rollout)"),
+        Source::Assumed => " (assumed)".into(),
+        Source::History if settings.rho.is_none() => " (assumed)".into(),
+        Source::History => String::new(),
+    }
 }
 
 /// The verdict, and when it is not FAIL what decided or is missing.

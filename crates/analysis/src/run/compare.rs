@@ -10,7 +10,7 @@ use super::prepared::Prepared;
 use super::schedule;
 use super::time::shown;
 use super::{Asked, Of, Part};
-use crate::comparison::{Answered, Counted, Evidence, Past, Plan, Seen, Span, WINDOW, Window};
+use crate::comparison::{Answered, Counted, Evidence, MOST_BYTES, Past, Plan, Seen, Span, WINDOW, Window};
 use crate::judge::error_rate::{Look, Verdict};
 use crate::provider::{Answer, Reply};
 
@@ -166,6 +166,10 @@ impl Comparing<'_> {
                 "cut".to_owned(),
                 format!("{} windows in which the weight changed", self.evidence.cut),
             );
+        }
+        if !self.evidence.replayable() {
+            let note = format!("not kept: the comparisons of the run need more than {MOST_BYTES} bytes");
+            metadata.insert("replay".to_owned(), note);
         }
         let measurement = Measurement {
             phase: alone(&seen.looks),

@@ -3,7 +3,7 @@
 use serin_api::{AnalysisPhase, AnalysisRunStatus, MetricResult};
 use serin_core::journal::{Event, Severity};
 
-use super::hold;
+use super::{hold, stand};
 
 /// The events of the difference between two states of a run.
 pub(super) fn events(before: &AnalysisRunStatus, after: &AnalysisRunStatus) -> Vec<Event> {
@@ -30,6 +30,7 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
             message: format!("Metric '{}': {}", after.name, after.message),
             write: None,
             service: None,
+            thread: None,
         });
     } else if held && !holds && !after.phase.completed() {
         events.push(Event {
@@ -38,6 +39,7 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
             message: format!("Metric '{}' is measured again", after.name),
             write: None,
             service: None,
+            thread: None,
         });
     }
     if edits(Some(after)) > edits(before) {
@@ -50,8 +52,10 @@ fn of_metric(before: Option<&MetricResult>, after: &MetricResult) -> Vec<Event> 
             ),
             write: None,
             service: None,
+            thread: None,
         });
     }
+    events.extend(stand::event(before, after));
     let ended = after.phase.completed() && before.is_none_or(|before| !before.phase.completed());
     if ended {
         let message = completed(&format!("Metric '{}'", after.name), after.phase, &after.message);
@@ -80,5 +84,5 @@ fn event(phase: AnalysisPhase, reason: String, message: String) -> Event {
         AnalysisPhase::Failed | AnalysisPhase::Error => Severity::Warning,
         _ => Severity::Normal,
     };
-    Event { severity, reason, message, write: None, service: None }
+    Event { severity, reason, message, write: None, service: None, thread: None }
 }

@@ -2,11 +2,11 @@
 
 use super::service::{Pod, buckets, errors};
 use crate::judge::combine::join;
-use crate::judge::dispersion::{Dispersion, measure, measure_means};
+use crate::judge::dispersion::{Dispersion, measure_any};
 use crate::judge::error_rate::{self, Arm, Look, Rejected, Settings, Verdict};
 use crate::judge::histogram::Histogram;
 use crate::judge::latency::{self, Baseline, ShiftOf, Tail};
-use crate::judge::placement::placement_cells;
+use crate::judge::placement::measure_placements;
 use crate::judge::process::log_add;
 use crate::judge::tail::bound;
 use crate::judge::tally::Tally;
@@ -80,6 +80,17 @@ impl Known {
         }
     }
 
+    /// The same without the noise that was measured.
+    pub fn unmeasured(self) -> Self {
+        let without = |settings: Settings| Settings { rho: None, tau: 0.0, ..settings };
+        let times = self.times.map(|times| Times {
+            shift: without(times.shift),
+            tails: times.tails.map(|(settings, bound)| (without(settings), bound)),
+            ..times
+        });
+        Self { errors: self.errors.map(without), times, ..self }
+    }
+
     /// Latencies of all pods before the rollout.
     pub fn latencies(&self) -> Option<&Histogram> {
         self.times.as_ref().map(|times| &times.history)
@@ -99,7 +110,7 @@ impl Times {
         }
         let all = Histogram::new(ladder.to_vec(), counts)?;
         let rows = |pods: &Vec<Pod>| pods.iter().map(|pod| pod.buckets.clone()).collect::<Vec<_>>();
-        let ranks: Vec<_> = history.iter().filter_map(|pods| placement_cells(&rows(pods))).collect();
+        let ranks: Vec<_> = history.iter().map(rows).collect();
         let tails = |at: f64| -> Vec<Vec<Tally>> {
             let pod = |pod: &Pod| {
                 let slow = ladder.iter().zip(&pod.buckets).filter(|(bound, _)| **bound > at);
@@ -108,11 +119,11 @@ impl Times {
             history.iter().map(|pods| pods.iter().map(pod).collect()).collect()
         };
         let tails = QUANTILES.map(|q| match bound(&all, q) {
-            Some(at) => (with(settings, measure(&tails(at))), at),
+            Some(at) => (with(settings, measure_any(&tails(at))), at),
             // Without a bound near the quantile nothing is ever counted, as in a cluster.
             None => (settings, f64::NAN),
         });
-        let shift = with(settings, measure_means(&ranks));
+        let shift = with(settings, measure_placements(&ranks));
         Some(Self { ladder: ladder.to_vec(), history: all, shift, tails })
     }
 
@@ -138,7 +149,7 @@ fn known(history: &[Vec<Pod>], settings: Settings) -> Settings {
     let mut total = Tally::default();
     history.iter().for_each(|pods| total += errors(pods));
     let history = Some(Arm { requests: total.trials, errors: total.events, pods: 0 });
-    Settings { history, ..with(settings, measure(&rates)) }
+    Settings { history, ..with(settings, measure_any(&rates)) }
 }
 
 /// The states of the questions.

@@ -1,7 +1,7 @@
 //! Plays rollouts of which errors, latencies or both are judged, as the comparisons of a run would judge them.
 
 use super::questions::{Compared, Judge, Known};
-use super::service::{Change, Fleet, PODS, Pod, Service, UNCHANGED};
+use super::service::{Change, Fleet, Pod, Service, UNCHANGED};
 use crate::comparison::LEAST;
 use crate::judge::error_rate::{Rejected, Settings};
 
@@ -56,7 +56,7 @@ impl Plan {
     /// [`Rejected`] for settings out of their range.
     pub fn play(&self, seed: u64) -> Result<Played, Rejected> {
         let mut fleet = Fleet::new(&self.service, seed);
-        let even = 1.0 / PODS as f64;
+        let even = 1.0 / self.service.pods as f64;
         let history: Vec<Vec<Pod>> = (0..HISTORY).map(|_| fleet.window(UNCHANGED, even)).collect();
         let limits = (self.settings, self.slower);
         let known = Known::of(&history, &self.service.ladder, limits, self.compared);
@@ -88,12 +88,13 @@ fn end((failed, passed): (bool, bool), served: f64) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::service::{MODERATE, ladder};
+    use crate::simulation::service::{MODERATE, PODS, ladder};
 
     fn plan(more_errors: f64) -> Plan {
         let service = Service {
             rps: 100.0,
             rate: 0.005,
+            pods: PODS,
             noise: MODERATE,
             ladder: ladder(false),
             window: 60.0,

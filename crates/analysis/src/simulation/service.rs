@@ -6,7 +6,7 @@ use crate::judge::latency::Buckets;
 use crate::judge::normal::upper_tail;
 use crate::judge::tally::Tally;
 
-/// Pods of every simulated service.
+/// Pods of a simulated service, unless something else is asked for.
 pub const PODS: usize = 10;
 
 /// Errors of a pod in a window above which they are drawn from a normal distribution.
@@ -19,6 +19,8 @@ pub struct Service {
     pub rps: f64,
     /// Share of them that fails.
     pub rate: f64,
+    /// Pods, the canary's among them; at least 2.
+    pub pods: usize,
     /// How it misbehaves.
     pub noise: Noise,
     /// Bucket bounds of its latencies, seconds; empty: latencies are not simulated.
@@ -69,6 +71,9 @@ pub const HEAVY: Noise = Noise {
     burst: (0.01, 0.10),
     latency: (0.10, 0.06, 0.03),
 };
+
+/// As [`HEAVY`], with pods that are alike in the long run: one pod of each revision can be told apart from chance at all.
+pub const ROUGH: Noise = Noise { pod: 0.0, latency: (0.10, 0.06, 0.0), ..HEAVY };
 
 /// Median and spread of the latencies, seconds.
 const MEDIAN: f64 = 0.08;
@@ -129,7 +134,7 @@ impl Now<'_> {
     }
 }
 
-/// A fleet of [`PODS`] pods; the first one is the canary once the rollout starts.
+/// The pods of a service; the first one is the canary once the rollout starts.
 pub struct Fleet<'a> {
     service: &'a Service,
     dice: Dice,
@@ -146,7 +151,8 @@ impl<'a> Fleet<'a> {
     pub fn new(service: &'a Service, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let noise = service.noise;
-        let mut draw = |spread: f64| -> [f64; PODS] { std::array::from_fn(|_| spread * dice.normal()) };
+        let mut draw =
+            |spread: f64| -> Vec<f64> { (0..service.pods).map(|_| spread * dice.normal()).collect() };
         let (levels, lasting, slow) = (draw(1.0), draw(log_spread(noise.pod)), draw(noise.latency.2));
         let pods = levels.into_iter().zip(lasting).zip(slow);
         let pods = pods.map(|((level, lasting), slow)| Own { level, lasting, slow }).collect();
@@ -159,7 +165,7 @@ impl<'a> Fleet<'a> {
         let now = self.now();
         let mut pods = std::mem::take(&mut self.pods);
         let did = pods.iter_mut().enumerate().map(|(pod, own)| {
-            let share = if pod == 0 { weight } else { (1.0 - weight) / (PODS as f64 - 1.0) };
+            let share = if pod == 0 { weight } else { (1.0 - weight) / (self.service.pods as f64 - 1.0) };
             let change = if pod == 0 { change } else { UNCHANGED };
             self.pod(own, now.requests * share, &now, change)
         });

@@ -1,6 +1,7 @@
 //! The life of AnalysisRuns on a virtual clock.
 
 mod comparison;
+mod evidence;
 mod hold;
 mod job;
 mod law;
@@ -8,6 +9,8 @@ mod life;
 mod measures;
 mod recorded;
 mod rows;
+mod scraped;
 mod secret;
+mod silence;
 mod stage;
 mod told;

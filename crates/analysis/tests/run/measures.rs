@@ -2,89 +2,11 @@
 
 use serde_json::{Value, json};
 use serin_analysis::comparison::{Window, replay};
-use serin_analysis::provider::Answer;
-use serin_analysis::run::Ask;
 use serin_analysis::simulation::record::Record;
 use serin_api::AnalysisPhase::{Failed, Inconclusive, Running, Successful};
 
-use crate::stage::{Question, Stage, parameter, success};
-
-const CANARY: &str = "6d5f7c9b8";
-const STABLE: &str = "7cd4b9f6d";
-const NOON: i64 = 1_772_366_400;
-
-fn run(metrics: Value) -> Stage {
-    let services = json!({"canary": CANARY, "stable": STABLE, "canaryService": "shop-canary", "stableService": "shop", "namespace": "prod"});
-    Stage::new(json!({"metrics": metrics, "arms": services}))
-}
-
-fn metric(name: &str, fields: Value, comparison: Value) -> Value {
-    let mut metric =
-        json!({"name": name, "interval": "60s", "provider": {"prometheus": {}}, "comparison": comparison});
-    for (field, value) in fields.as_object().unwrap() {
-        metric[field] = value.clone();
-    }
-    metric
-}
-
-/// Series by labels, scraped every 15 s from an hour before noon until two hours after.
-#[derive(Clone, Default)]
-struct Scraped(Vec<(Value, Vec<(i64, f64)>)>);
-
-impl Scraped {
-    /// A counter that grows by `per_second`, which may change with time.
-    fn counter(mut self, labels: Value, from: i64, per_second: impl Fn(i64) -> f64) -> Self {
-        let (mut value, mut samples) = (0.0, Vec::new());
-        for second in (from..NOON + 7200).step_by(15) {
-            samples.push((second, value));
-            value += 15.0 * per_second(second);
-        }
-        self.0.push((labels, samples));
-        self
-    }
-
-    /// A classic histogram of lognormal latencies with this median.
-    fn histogram(
-        mut self,
-        (revision, pod): (&str, &str),
-        from: i64,
-        rps: f64,
-        median: impl Fn(i64) -> f64,
-    ) -> Self {
-        for bound in BOUNDS {
-            let share = |second| below(bound, median(second));
-            let le = if bound.is_infinite() { "+Inf".to_owned() } else { bound.to_string() };
-            let labels = json!({"__name__": "http_request_duration_seconds_bucket", "rollouts_pod_template_hash": revision, "pod": pod, "le": le});
-            self = self.counter(labels, from, |second| rps * share(second));
-        }
-        self
-    }
-
-    /// Answers with the series whose revision and metric the query names.
-    fn answer(&self, ask: &Ask) -> Answer {
-        let question = Question::of(ask);
-        let asked = |labels: &Value| {
-            let revision = labels["rollouts_pod_template_hash"].as_str().unwrap();
-            let name = labels["__name__"].as_str().unwrap().trim_end_matches("_bucket");
-            question.query.contains(revision) && question.query.contains(name)
-        };
-        let found: Vec<Value> = self
-            .0
-            .iter()
-            .filter(|(labels, _)| asked(labels))
-            .filter_map(|(labels, samples)| question.matrix(labels, samples))
-            .collect();
-        success(&json!({"status": "success", "data": {"resultType": "matrix", "result": found}}))
-    }
-}
-
-const BOUNDS: [f64; 14] =
-    [0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.6, f64::INFINITY];
-
-/// Share of lognormal latencies (sigma 0.6) below a bound; a logistic stands for the normal.
-fn below(bound: f64, median: f64) -> f64 {
-    if bound.is_infinite() { 1.0 } else { 1.0 / (1.0 + (-(bound / median).ln() / 0.6 * 1.702).exp()) }
-}
+use crate::scraped::{CANARY, NOON, STABLE, Scraped, metric, run};
+use crate::stage::{Stage, parameter};
 
 fn latencies(canary: impl Fn(i64) -> f64) -> Scraped {
     Scraped::default()
@@ -279,38 +201,6 @@ fn verdicts_on_latency_are_recomputed_bit_for_bit_and_stay_small() {
     }
     let evidence = serde_json::to_string(stage.result("latency").evidence.as_ref().unwrap()).unwrap();
     assert!(evidence.len() <= 4096, "{} bytes: {evidence}", evidence.len());
-}
-
-#[test]
-fn the_evidence_of_a_rollout_that_judges_errors_and_latencies_stays_within_four_kib() {
-    let mut scraped = latencies(|second| 0.08 + 0.002 * f64::from((second / 60 % 7) as i32));
-    for (revision, pod) in [(STABLE, "s1"), (STABLE, "s2"), (STABLE, "s3"), (CANARY, "c1")] {
-        let labels =
-            |name: &str| json!({"__name__": name, "rollouts_pod_template_hash": revision, "pod": pod});
-        for (name, per_second) in [("visits_total", 30.7), ("orders_total", 15.3), ("euros_sum", 411.9)] {
-            scraped = scraped.counter(labels(name), NOON - 3600, |second| {
-                per_second + f64::from((second % 7) as i32) / 9.0
-            });
-        }
-    }
-    let mut stage = run(json!([
-        metric("errors", json!({}), json!({"errorRate": {"requests": "visits_total"}})),
-        metric("latency", json!({}), json!({"preset": "http", "latency": {}})),
-        metric(
-            "orders",
-            json!({}),
-            json!({"businessRate": {"attempts": "visits_total", "successes": "orders_total"}})
-        ),
-        metric("euros", json!({}), json!({"mean": {"sum": "euros_sum", "count": "orders_total"}})),
-    ]));
-    stage.play(7000, |_, ask| scraped.answer(ask));
-    let results = &stage.status().metric_results;
-    let size = |result: &serin_api::MetricResult| {
-        serde_json::to_string(result.evidence.as_ref().expect("evidence")).unwrap().len()
-    };
-    let sizes: Vec<usize> = results.iter().map(size).collect();
-    assert!(sizes[0] + sizes[1] <= 4096, "the four questions of errors and latencies: {sizes:?}");
-    assert!(sizes[2] <= 1400 && sizes[3] <= 1400, "each further one: {sizes:?}");
 }
 
 #[test]

@@ -117,6 +117,12 @@ impl Stage {
         self.run.status.as_ref().unwrap()
     }
 
+    /// Reasons of all events but those that say how a comparison stands while it goes on.
+    pub(crate) fn ends(&self) -> Vec<&str> {
+        let stands = ["AnalysisCollecting", "AnalysisWithinLimit", "AnalysisSuspicious"];
+        self.events.iter().map(String::as_str).filter(|reason| !stands.contains(reason)).collect()
+    }
+
     pub(crate) fn result(&self, name: &str) -> &MetricResult {
         self.status().metric_results.iter().find(|result| result.name == name).unwrap()
     }
@@ -243,14 +249,15 @@ impl Question {
     /// One series of the answer; `None` when it has no sample in the range.
     pub(crate) fn matrix(&self, labels: &Value, samples: &[(i64, f64)]) -> Option<Value> {
         let first = self.end - self.range;
+        let upto = |second: f64| &samples[..samples.partition_point(|(at, _)| *at as f64 <= second)];
         let at = |second: f64| {
-            let newest = samples.iter().rev().find(|(at, _)| *at as f64 <= second)?;
+            let newest = upto(second).last()?;
             (second - (newest.0 as f64) < 300.0).then_some(newest.1)
         };
         let values: Vec<Value> = match self.step {
-            None => samples
+            None => upto(self.end)
                 .iter()
-                .filter(|(second, _)| *second as f64 > first && *second as f64 <= self.end)
+                .skip(upto(first).len())
                 .map(|(second, value)| json!([*second as f64, value.to_string()]))
                 .collect(),
             Some(step) => (1..=(self.range / step) as i64)

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::comparison::{stage, traffic};
+use crate::comparison::{NOON, stage, traffic};
+use crate::stage::{Stage, scripted};
 
 /// Whoever is woken by the message must not have to look anything up.
 #[test]
@@ -15,11 +16,20 @@ fn what_is_told_of_a_failed_comparison_names_metric_values_limit_and_window() {
     let metric = format!("Metric 'error-rate' Completed. Result: Failed: {line}");
     let run =
         format!("Analysis Completed. Result: Failed: Metric \"error-rate\" assessed Failed due to {line}");
-    assert_eq!(stage.told.len(), 2, "{:?}", stage.told);
-    assert!(stage.told[0].starts_with(&metric) && stage.told[0].ends_with("-> FAIL"), "{:?}", stage.told);
-    assert!(stage.told[1].starts_with(&run) && stage.told[1].ends_with("-> FAIL"), "{:?}", stage.told);
+    assert_eq!(
+        stage.events,
+        ["AnalysisCollecting", "AnalysisSuspicious", "MetricFailed", "AnalysisRunFailed"]
+    );
+    let (before, ends) = stage.told.split_at(2);
+    assert!(ends[0].starts_with(&metric) && ends[0].ends_with("-> FAIL"), "{ends:?}");
+    assert!(ends[1].starts_with(&run) && ends[1].ends_with("-> FAIL"), "{ends:?}");
+    let stood = before[0]
+        .starts_with("Metric 'error-rate' not decided yet: error-rate canary 3.00 % (18/600) ")
+        && before[1]
+            .starts_with("Metric 'error-rate' beyond the limit for two windows or more: error-rate canary ");
+    assert!(stood && before[1].contains("| window 12:01-12:02 breach 2/3 |"), "{before:?}");
     // The Rollout takes this message over as it is, into RolloutAborted.
-    assert!(stage.told[1].ends_with(&stage.status().message));
+    assert!(ends[1].ends_with(&stage.status().message));
     // One line for every look, with a window of its own.
     let looks: Vec<_> = stage.result("error-rate").measurements.iter().map(|look| &look.message).collect();
     for (look, window) in
@@ -29,4 +39,34 @@ fn what_is_told_of_a_failed_comparison_names_metric_values_limit_and_window() {
         assert!(named && look.contains(&format!("| window {window} |")) && !look.contains('\n'), "{look}");
     }
     assert_eq!(looks.len(), 3);
+}
+
+#[test]
+fn how_a_comparison_stands_is_told_when_it_changes_and_not_at_every_look() {
+    // Fine for a while, one bad window, fine, then two bad ones.
+    let bad = |second: i64| match (second - NOON) / 60 {
+        20 | 25 | 26 => 0.02,
+        _ => 0.002,
+    };
+    let counters = traffic(bad);
+    let mut stage = stage(json!({}));
+    stage.play(60 * 32, |_, ask| counters.answer(ask));
+    assert_eq!(stage.result("error-rate").count, 31);
+    let stands = ["AnalysisCollecting", "AnalysisWithinLimit", "AnalysisSuspicious"];
+    let told: Vec<&str> = stage.events.iter().map(String::as_str).collect();
+    assert_eq!(&told[..2], &stands[..2], "{told:?}");
+    assert_eq!(
+        told.iter().filter(|reason| **reason == "AnalysisSuspicious").count(),
+        1,
+        "one bad window is none: {told:?}"
+    );
+    assert!(told.len() <= 6, "31 looks: {told:?}");
+    assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "only changes: {told:?}");
+}
+
+#[test]
+fn other_metrics_tell_nothing_until_their_end() {
+    let mut stage = Stage::metric(json!({"interval": "10s", "successCondition": "result[0] < 1"}));
+    stage.play(100, |_, _| scripted('s'));
+    assert_eq!(stage.events, Vec::<String>::new());
 }

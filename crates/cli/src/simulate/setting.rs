@@ -5,7 +5,7 @@ use serin_analysis::judge::error_rate::Settings;
 use serin_analysis::simulation::questions::Compared;
 use serin_analysis::simulation::record::Record;
 use serin_analysis::simulation::rollout::Plan;
-use serin_analysis::simulation::service::{Change, Service, UNCHANGED, ladder};
+use serin_analysis::simulation::service::{Change, PODS, Service, UNCHANGED, ladder};
 
 use crate::flags::SimulateArguments;
 
@@ -83,6 +83,7 @@ impl Setting {
         let made_up = || if compared.latency() { ladder(false) } else { Vec::new() };
         Plan {
             service: Service {
+                pods: PODS,
                 rps: self.requests_per_second,
                 rate: self.errors,
                 noise: arguments.noise.noise(),

@@ -134,6 +134,7 @@ mod tests {
                 message: "Rollout is aborted".to_owned(),
                 write: None,
                 service: None,
+                thread: None,
             },
         }
     }

@@ -76,6 +76,7 @@ impl Rollouts {
             message: format!("{before}{name}{after}"),
             write: None,
             service: None,
+            thread: None,
         };
         let about = reference(&kind::rollout(), name, &kept.uid, &kept.version);
         self.announcer.tell(Subject::Rollout, &about, event);

@@ -30,6 +30,7 @@ impl Rollouts {
                 message: format!("The Rollout \"{}\" cannot be read: {why}", name.name),
                 write: None,
                 service: None,
+                thread: None,
             };
             let about = reference(&kind::rollout(), name, &kept.uid, &kept.version);
             self.announcer.tell(Subject::Rollout, &about, event);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::simulation::questions::Compared;
 use crate::simulation::rollout::{End, Plan};
-use crate::simulation::service::{Change, Fleet, NONE, Service, UNCHANGED, errors};
+use crate::simulation::service::{Change, Fleet, NONE, PODS, Service, UNCHANGED, errors};
 
 const TABLE: &str = "\
 time,requests,errors,le=0.1,le=0.25,le=0.5,le=1,le=+Inf
@@ -15,7 +15,7 @@ time,requests,errors,le=0.1,le=0.25,le=0.5,le=1,le=+Inf
 fn service() -> Service {
     let record = Record::of_table(TABLE, 60.0).unwrap();
     let ladder = record.ladder();
-    Service { rps: 0.0, rate: 0.0, noise: NONE, ladder, window: 60.0, record: Some(record) }
+    Service { rps: 0.0, rate: 0.0, pods: PODS, noise: NONE, ladder, window: 60.0, record: Some(record) }
 }
 
 fn aborted(change: Change) -> usize {
