@@ -43,7 +43,7 @@ pub fn events(write: &Write, (want, backends): (&Split, &Backends), before: &Eff
 fn note(reason: &str, told: Vec<String>) -> Vec<Event> {
     let event = |message| {
         let reason = reason.to_owned();
-        Event { severity: Severity::Normal, reason, message, write: None, service: None }
+        Event { severity: Severity::Normal, reason, message, write: None, service: None, thread: None }
     };
     told.into_iter().map(event).collect()
 }

@@ -61,7 +61,8 @@ impl Rollouts {
             ),
         };
         let about = reference(&kind::rollout(), name, &waiting.uid, &waiting.version);
-        let event = Event { severity, reason: reason.to_owned(), message, write: None, service: None };
+        let event =
+            Event { severity, reason: reason.to_owned(), message, write: None, service: None, thread: None };
         self.announcer.tell(Subject::Rollout, &about, event);
         Some(Instant::now() + BLIND_WAKE)
     }

@@ -200,6 +200,7 @@ fn what_routers_did_is_told_before_an_update_is_told_to_rest() {
         message: message.to_owned(),
         write: None,
         service: None,
+        thread: None,
     };
     for (name, events, before) in [
         ("a step", vec![event("RolloutStepCompleted", ""), event("ScalingReplicaSet", "")], 2),
