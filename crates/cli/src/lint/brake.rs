@@ -26,8 +26,8 @@ pub(super) fn check(object: &Value) -> Option<Vec<Finding>> {
     }
     if !brake.is_readable() {
         findings.push(Finding::problem(format!(
-            "data.selector: Invalid value: \"{}\": it cannot be read, so every Rollout of the namespace is meant; \
-             write labels as key=value,other!=value,key,!key",
+            "data.selector: Invalid value: \"{}\": it cannot be read, so it holds every Rollout of the namespace; \
+             write labels as key=value,other!=value,key,!key,key in (a, b),key notin (a, b)",
             brake.selector
         )));
     }

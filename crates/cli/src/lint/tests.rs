@@ -249,12 +249,12 @@ fn a_brake_is_checked_as_the_controller_reads_it() {
     };
     for (label, data, expected) in [
         ("serin.dev/brake: hold", "{reason: x, by: ann, selector: 'team=a,!b'}", vec![]),
-        ("app: shop", "{selector: 'team in (a)'}", vec![]),
+        ("app: shop", "{selector: 'team within (a)'}", vec![]),
         (
             "serin.dev/brake: hold",
-            "{reason: x, selector: 'team in (a)'}",
+            "{reason: x, selector: 'team within (a)'}",
             vec![
-                "problem: data.selector: Invalid value: \"team in (a)\": it cannot be read, so every Rollout",
+                "problem: data.selector: Invalid value: \"team within (a)\": it cannot be read, so it holds every Rollout",
             ],
         ),
         ("serin.dev/brake: abort", "{}", vec!["warning: data.reason: it is missing"]),
