@@ -31,8 +31,9 @@ mod verify;
 pub use verify::{load_balancer_hosts, load_balancers};
 
 /// The controller takes seconds to see a change and to call AWS, whose load balancers take seconds more to follow. Neither
-/// gives a bound; this one is what deployments usually wait, doubled.
-const PROPAGATION_SECONDS: i64 = 60;
+/// gives a bound: this is what is usual, several times. Pods that lose their traffic stay for the scale-down delay beside
+/// it, and where calls to AWS are throttled, asking AWS is the remedy.
+const PROPAGATION_SECONDS: i64 = 20;
 
 /// As long as AWS is asked: its nodes follow what it says within seconds; it gives no bound.
 const VERIFIED_SECONDS: i64 = 15;

@@ -168,6 +168,6 @@ fn nobody_is_asked_with_the_flag_off() {
         let Capabilities { confirms, propagation_seconds, .. } = router(on).capabilities();
         (confirms, propagation_seconds)
     };
-    assert_eq!((can(false), can(true)), ((false, 60), (true, 15)));
+    assert_eq!((can(false), can(true)), ((false, 20), (true, 15)));
     assert!(matches!(router(false).effective(&backends, &seen(None)), Effective::Applied(_)));
 }
