@@ -123,4 +123,6 @@ fn rollout(rollout: Rollout) -> Vec<Finding> {
 }
 
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;

@@ -161,6 +161,27 @@ mod tests {
         assert_eq!(found[0].samples[0].1.last(), Some(&7.0), "slower than ever counts in the last");
     }
 
+    /// Merging leaves out rungs, never moves one.
+    #[test]
+    fn the_schema_of_a_merged_ladder_is_read_from_the_rungs_that_are_left() {
+        for (schema, rungs, expected) in [
+            (2, vec![-10, -7, 0, 4], 2),
+            (2, vec![-8, -2, 0, 4], 1),
+            (2, vec![-8, 0, 4], 0),
+            (0, vec![-4, 2, 8], -1),
+        ] {
+            let ladder: Vec<f64> =
+                rungs.iter().map(|rung| bound(*rung, schema)).chain([f64::INFINITY]).collect();
+            assert_eq!(schema_of_ladder(&ladder), expected, "{rungs:?} of schema {schema}");
+        }
+        let merged = [bound(-10, 2), bound(-7, 2), 1.0, 2.0, f64::INFINITY];
+        let counts: Vec<(i64, f64)> = (-12..=6).map(|rung| (rung, 1.0)).collect();
+        let found = tracks(&[histogram(2, &counts)], Some(&merged)).unwrap();
+        for (bound, expected) in merged.into_iter().zip([3.0, 6.0, 13.0, 17.0, 19.0]) {
+            assert_eq!(up_to(&found[0], bound), expected, "at most {bound}");
+        }
+    }
+
     #[test]
     fn wide_ranges_get_a_coarser_ladder_and_the_zero_bucket_is_the_fastest() {
         let mut wide = histogram(8, &[(-256 * 17, 1.0), (256 * 7, 1.0)]);

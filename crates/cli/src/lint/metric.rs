@@ -42,7 +42,13 @@ pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> 
             (None, None) => {}
         }
     }
+    findings.extend(too_much(metrics));
     findings
+}
+
+/// Comparisons that are too many for the status of one run.
+fn too_much(metrics: &[Metric]) -> Option<Finding> {
+    validate::fits(metrics).err().map(|why| Finding::problem(format!("spec.{why}")))
 }
 
 /// What is wrong with the PromQL of a metric.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use serin_analysis::validate;
 use serin_api::{
     AnalysisRunSpec, AnalysisTemplateSpec, Argument, BlueGreenStrategy, Metric, Rollout, RolloutAnalysis,
     TemplateReference, go_duration,
@@ -49,6 +50,7 @@ pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Place { path, weight, analysis } in places(&rollout) {
         let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) else { continue };
+        findings.extend(too_much(&run, &path));
         findings.extend(match weight {
             None => too_short(&rollout, &run, &path),
             Some(weight) => compares_nothing(&run, weight, &path),
@@ -184,6 +186,12 @@ fn first_missing(
         seen.push(reference);
     }
     None
+}
+
+/// Templates that fit by themselves, but not together in one run.
+fn too_much(run: &AnalysisRunSpec, path: &str) -> Option<Finding> {
+    let why = validate::fits(run.metrics.as_deref().unwrap_or_default()).err()?;
+    Some(Finding::problem(format!("{path}: {why}")))
 }
 
 fn compared(run: &AnalysisRunSpec) -> impl Iterator<Item = &Metric> {
