@@ -52,7 +52,7 @@ impl Injected {
 }
 
 /// The metadata of the new revision on its way, and of the one that has the traffic.
-fn of_roles(spec: &RolloutSpec) -> (Option<&PodMetadata>, Option<&PodMetadata>) {
+pub(crate) fn of_roles(spec: &RolloutSpec) -> (Option<&PodMetadata>, Option<&PodMetadata>) {
     let Some(strategy) = &spec.strategy else { return (None, None) };
     match (&strategy.canary, &strategy.blue_green) {
         (Some(canary), _) => (canary.canary_metadata.as_ref(), canary.stable_metadata.as_ref()),

@@ -1,13 +1,13 @@
 //! Says what is wrong with a spec or with what it names, in words that name the object, the field and the remedy.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serin_api::label;
+use serin_api::{PodMetadata, label};
 
-use crate::extension;
 use crate::facts::Facts;
 use crate::seen::Seen;
 use crate::workload;
 use crate::world::{Service, World};
+use crate::{ephemeral, extension};
 
 mod analysis;
 
@@ -72,17 +72,22 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
     let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
     let blue_green = facts.blue_green;
     let ping_pong = facts.canary.ping_pong.as_ref();
+    let (new, stable) = ephemeral::of_roles(&facts.rollout.spec);
+    let (new, stable): (Vec<_>, Vec<_>) = (new.into_iter().collect(), stable.into_iter().collect());
+    let either = [new.clone(), stable.clone()].concat();
+    let active = blue_green.map(|strategy| strategy.active_service.as_str());
+    let preview = blue_green.and_then(|strategy| strategy.preview_service.as_deref());
     let services = [
-        ("canary.canaryService", facts.canary.canary_service.as_deref()),
-        ("canary.stableService", facts.canary.stable_service.as_deref()),
-        ("canary.pingPong.pingService", ping_pong.map(|pair| pair.ping_service.as_str())),
-        ("canary.pingPong.pongService", ping_pong.map(|pair| pair.pong_service.as_str())),
-        ("blueGreen.activeService", blue_green.map(|strategy| strategy.active_service.as_str())),
-        ("blueGreen.previewService", blue_green.and_then(|strategy| strategy.preview_service.as_deref())),
+        ("canary.canaryService", facts.canary.canary_service.as_deref(), &new),
+        ("canary.stableService", facts.canary.stable_service.as_deref(), &stable),
+        ("canary.pingPong.pingService", ping_pong.map(|pair| pair.ping_service.as_str()), &either),
+        ("canary.pingPong.pongService", ping_pong.map(|pair| pair.pong_service.as_str()), &either),
+        ("blueGreen.activeService", active, &stable),
+        ("blueGreen.previewService", preview, &new),
     ];
-    for (field, name) in services {
+    for (field, name, roles) in services {
         if let Some(name) = name {
-            problems.extend(of_service(facts, &format!("spec.strategy.{field}"), name));
+            problems.extend(of_service(facts, &format!("spec.strategy.{field}"), name, roles));
         }
     }
     problems.extend(analysis::problems(facts));
@@ -101,17 +106,25 @@ pub(crate) fn no_workload(said: String) -> Problem {
 /// What helps when something is not there.
 const APPEARS: &str = "create it, the rollout goes on by itself";
 
-fn of_service(facts: &Facts, path: &str, name: &str) -> Option<Problem> {
+/// What is wrong with a Service whose pods carry, beside the labels of the template, those of these roles.
+fn of_service(facts: &Facts, path: &str, name: &str, roles: &[&PodMetadata]) -> Option<Problem> {
     match facts.service(name) {
         Some(Seen::Absent) | None => {
             Some(Problem::of_field(path, name, &format!("service \"{name}\" not found"), APPEARS))
         }
-        Some(Seen::Fresh(service) | Seen::Stale(service)) => of_found_service(facts, path, name, service),
+        Some(Seen::Fresh(service) | Seen::Stale(service)) => {
+            of_found_service(facts, path, (name, service), roles)
+        }
         Some(Seen::Failed(_)) => None,
     }
 }
 
-fn of_found_service(facts: &Facts, path: &str, name: &str, service: &Service) -> Option<Problem> {
+fn of_found_service(
+    facts: &Facts,
+    path: &str,
+    (name, service): (&str, &Service),
+    roles: &[&PodMetadata],
+) -> Option<Problem> {
     if let Some(other) = service.managed_by.as_deref().filter(|other| *other != facts.name()) {
         let message = format!("Service \"{name}\" is managed by another Rollout");
         let remedy = format!("that is \"{other}\": give each Rollout Services of its own");
@@ -119,13 +132,16 @@ fn of_found_service(facts: &Facts, path: &str, name: &str, service: &Service) ->
     }
     let template = facts.rollout.spec.template.as_ref()?.value();
     let labels = template.pointer("/metadata/labels");
-    let (key, _) = service.selector.iter().find(|(key, value)| {
-        key.as_str() != label::POD_TEMPLATE_HASH
-            && labels.and_then(|labels| labels.get(key.as_str())).and_then(serde_json::Value::as_str)
-                != Some(value.as_str())
-    })?;
+    let carried = |key: &str, value: &str| {
+        let of_template = labels.and_then(|labels| labels.get(key)).and_then(serde_json::Value::as_str);
+        let mut of_roles = roles.iter().filter_map(|role| role.labels.as_ref()?.get(key));
+        of_template == Some(value) || of_roles.any(|of_role| of_role == value)
+    };
+    let strange =
+        |(key, value): &(&String, &String)| key.as_str() != label::POD_TEMPLATE_HASH && !carried(key, value);
+    let (key, _) = service.selector.iter().find(strange)?;
     let message = format!("Service \"{name}\" has unmatch label \"{key}\" in rollout");
-    let remedy = "make its selector match spec.template.metadata.labels";
+    let remedy = "make its selector match spec.template.metadata.labels, or metadata of its role";
     Some(Problem::of_field(path, name, &message, remedy))
 }
 

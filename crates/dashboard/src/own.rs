@@ -41,7 +41,7 @@ pub struct Own {
     /// The viewer can set images.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub images: bool,
-    /// Who holds updates, that it is a dry run, and what could not be shown.
+    /// That it is a dry run, and what could not be shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -111,20 +111,17 @@ pub(crate) fn of(
         Extent::Whole => Own {
             steps: step_lines(rollout),
             runs: seen.runs().into_iter().map(|run| story(rollout, run)).collect(),
-            notes: safeguards(rollout).into_iter().chain(seen.notes()).collect(),
+            notes: dry_run(rollout).into_iter().chain(seen.notes()).collect(),
             ..own
         },
     }
 }
 
-/// Who holds updates of this Rollout, when and why; and that nothing is really done in a dry run.
-fn safeguards(rollout: &Rollout) -> Vec<String> {
-    let Some(status) = &rollout.status else { return Vec::new() };
-    let dry = status.dry_run.as_ref().map(|dry| {
-        let next = if dry.next.is_empty() { "nothing".to_owned() } else { dry.next.join("; ") };
-        format!("This is a dry run ({}): nothing is changed. Without it: {next}", label::DRY_RUN)
-    });
-    status.brake.as_ref().map(serin_core::brake::sentence).into_iter().chain(dry).collect()
+/// That nothing is really done in a dry run. Who holds updates is among what is waited for.
+fn dry_run(rollout: &Rollout) -> Option<String> {
+    let dry = rollout.status.as_ref()?.dry_run.as_ref()?;
+    let next = if dry.next.is_empty() { "nothing".to_owned() } else { dry.next.join("; ") };
+    Some(format!("This is a dry run ({}): nothing is changed. Without it: {next}", label::DRY_RUN))
 }
 
 /// No step is current while an update is aborted, when the index says where a retry begins, nor before a controller has
@@ -155,21 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_says_who_when_and_why_and_a_dry_run_what_it_would_do() {
-        let brake =
-            json!({"name": "freeze", "action": "hold", "by": "ann", "at": "14:10", "reason": "incident 42"});
-        let held = "ConfigMap freeze holds updates, set by ann at 14:10: incident 42";
-        let dry = |next: &str| {
+    fn a_dry_run_says_what_it_would_do() {
+        let note = |next: &str| {
             format!("This is a dry run (serin.dev/dry-run): nothing is changed. Without it: {next}")
         };
         for (status, expected) in [
             (json!({}), vec![]),
-            (json!({"brake": brake}), vec![held.to_owned()]),
             (
                 json!({"dryRun": {"next": ["scale to 3", "set weight 20"]}}),
-                vec![dry("scale to 3; set weight 20")],
+                vec![note("scale to 3; set weight 20")],
             ),
-            (json!({"brake": brake, "dryRun": {"next": []}}), vec![held.to_owned(), dry("nothing")]),
+            (json!({"dryRun": {"next": []}}), vec![note("nothing")]),
         ] {
             assert_eq!(own(&updating(1, json!({"status": status}))).notes, expected);
         }

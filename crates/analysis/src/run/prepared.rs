@@ -102,6 +102,9 @@ pub(super) fn prepare<'w>(
     let arguments = Arguments::of(spec.args.as_deref().unwrap_or_default())?;
     let placeholder = |metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned());
     let checked: Vec<Metric> = metrics.iter().map(placeholder).collect::<Result<_, _>>()?;
+    for (index, metric) in metrics.iter().enumerate() {
+        without_secret_selectors(index, metric, &arguments)?;
+    }
     let read = validate::read(&checked, spec.arms.as_ref(), around)?;
     let names: Vec<&str> = checked.iter().map(|metric| metric.name.as_str()).collect();
     let dry_run: Vec<&str> = spec.dry_run.iter().flatten().map(|rule| rule.metric_name.as_str()).collect();
@@ -135,6 +138,21 @@ pub(super) fn prepare<'w>(
         });
     }
     Ok(prepared)
+}
+
+/// What a comparison selects is shown in its reasons and kept in its evidence, so no secret may be part of it.
+fn without_secret_selectors(
+    index: usize,
+    metric: &Metric,
+    arguments: &Arguments,
+) -> Result<(), Unmeasurable> {
+    let alone = Metric { comparison: metric.comparison.clone(), ..Metric::default() };
+    let Some((name, key)) = arguments.secrets_of(&alone)?.into_iter().next() else { return Ok(()) };
+    let why = format!(
+        "comparison: it takes key '{key}' of secret '{name}', and what it selects is shown to people; write the value there, \
+         or keep the secret to the provider"
+    );
+    Err(Invalid::Metric { index, why }.into())
 }
 
 /// Conditions may hold secrets too: with them they are read again.

@@ -4,7 +4,7 @@ use serde_json::json;
 use serin_analysis::provider::{Answer, Response};
 use serin_analysis::run::{due, secrets_needed};
 use serin_analysis::secret::SecretText;
-use serin_api::AnalysisPhase::Running;
+use serin_api::AnalysisPhase::{Error, Running};
 use serin_core::seen::Seen;
 
 use crate::stage::{Stage, success};
@@ -68,7 +68,7 @@ fn no_answer_brings_a_secret_into_status_or_events() {
         "headers": [{"key": "X-Token", "value": "{{args.token}}"}]}});
     let query = json!({"successCondition": "result == nil"});
     let limited = json!({"successCondition": "result == nil", "consecutiveErrorLimit": 0});
-    let requests = json!({"requests": "http_requests_total{t=\"{{args.token}}\"}"});
+    let requests = json!({"requests": "http_requests_total"});
     let compared = json!({"interval": "60s", "comparison": {"errorRate": requests}});
     for (provider, fields) in [
         (&prometheus, &query),
@@ -99,6 +99,28 @@ fn no_answer_brings_a_secret_into_status_or_events() {
             }
             assert!(asked > 0, "{fields} was never asked for");
         }
+    }
+}
+
+#[test]
+fn a_secret_in_the_selector_of_a_comparison_is_refused_by_its_name() {
+    let secret = json!([{"name": "token", "valueFrom": {"secretKeyRef": {"name": "prom", "key": "token"}}}]);
+    let plain = json!([{"name": "token", "value": "shop"}]);
+    let refused = "Analysis spec invalid: metrics[0]: comparison: it takes key 'token' of secret 'prom', and what it selects";
+    for (args, expected) in [(secret, Some(refused)), (plain, None)] {
+        let mut stage = Stage::new(json!({
+            "args": args,
+            "arms": {"canary": "new", "stable": "old"},
+            "metrics": [{
+                "name": "m", "interval": "60s",
+                "provider": {"prometheus": {"address": "http://prom"}},
+                "comparison": {"errorRate": {"requests": "http_requests_total{t=\"{{args.token}}\"}"}},
+            }],
+        }));
+        stage.secrets.insert(key(), Seen::Fresh(SecretText::new("hunter2")));
+        let status = stage.tick(|_| Answer::Unreachable(String::new())).status;
+        assert_eq!(status.phase == Error, expected.is_some(), "{}", status.message);
+        assert!(status.message.starts_with(expected.unwrap_or_default()), "{}", status.message);
     }
 }
 

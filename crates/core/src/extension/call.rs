@@ -91,14 +91,16 @@ pub(super) fn title(index: usize, extension: &str, operation: Operation) -> Stri
 /// What extensions are told of a Rollout: names, revisions and Services, and nothing of its pods.
 pub fn rollout_told(rollout: &Rollout, (canary_hash, stable_hash): (&str, &str)) -> Value {
     let canary = rollout.spec.strategy.as_ref().and_then(|strategy| strategy.canary.as_ref());
+    let role = rollout.status.as_ref().map(|status| status.canary.stable_ping_pong.as_str());
+    let services = canary.map(|canary| canary.services(role.unwrap_or_default()));
     let weights = rollout.status.as_ref().and_then(|status| status.canary.weights.as_ref());
     let metadata = &rollout.metadata;
     let revision = metadata.annotations.as_ref().and_then(|all| all.get(serin_api::label::REVISION));
     json!({
         "namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid, "labels": metadata.labels,
         "revision": revision, "podTemplateHash": canary_hash, "stablePodTemplateHash": stable_hash,
-        "canaryService": canary.and_then(|canary| canary.canary_service.as_ref()),
-        "stableService": canary.and_then(|canary| canary.stable_service.as_ref()),
+        "canaryService": services.as_ref().and_then(|services| services.canary),
+        "stableService": services.as_ref().and_then(|services| services.stable),
         "weight": weights.map(|weights| weights.canary.weight),
     })
 }
@@ -122,4 +124,32 @@ pub(super) fn of(facts: &Facts, memory: &Memory, operation: Operation, index: us
         state: state.unwrap_or_default(),
         rollout,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_told_are_those_of_the_two_roles() {
+        let pair = json!({"pingPong": {"pingService": "ping", "pongService": "pong"}});
+        let named = json!({"canaryService": "c", "stableService": "s"});
+        for (name, canary, stable, expected) in [
+            ("two Services of fixed roles", &named, "", [json!("c"), json!("s")]),
+            ("ping is stable", &pair, "ping", [json!("pong"), json!("ping")]),
+            ("pong is stable", &pair, "pong", [json!("ping"), json!("pong")]),
+            ("none", &json!({}), "", [Value::Null, Value::Null]),
+        ] {
+            let rollout = json!({
+                "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"},
+                "spec": {"strategy": {"canary": canary}}, "status": {"canary": {"stablePingPong": stable}},
+            });
+            let told = rollout_told(&serde_json::from_value(rollout).unwrap(), ("a", "b"));
+            assert_eq!(
+                [&told["canaryService"], &told["stableService"]],
+                [&expected[0], &expected[1]],
+                "{name}"
+            );
+        }
+    }
 }

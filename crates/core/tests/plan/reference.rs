@@ -72,7 +72,7 @@ fn what_is_missing_is_said_as_clients_know_it_and_told_with_the_remedy() {
             "a Service of other pods",
             other_pods,
             canary("Service \"shop-canary\" has unmatch label \"tier\" in rollout"),
-            "; make its selector match spec.template.metadata.labels",
+            "; make its selector match spec.template.metadata.labels, or metadata of its role",
         ),
     ] {
         let plan = scene.plan();
@@ -82,6 +82,39 @@ fn what_is_missing_is_said_as_clients_know_it_and_told_with_the_remedy() {
         assert!(waits_for(&plan, &with_remedy), "{name}: {:?}", plan.status.gates);
         assert!(plan.split.is_none() && plan.services.is_empty(), "{name}: traffic stays");
         assert!(created(&plan, "ReplicaSet").is_empty(), "{name}: no revision begins");
+    }
+}
+
+#[test]
+fn a_service_may_choose_its_pods_by_what_they_carry_for_their_role() {
+    let roles = |canary: &str, stable: &str| {
+        with_router().edit(|world| {
+            let strategy =
+                world.rollout.spec.strategy.as_mut().and_then(|strategy| strategy.canary.as_mut()).unwrap();
+            let labels = |role: &str| serde_json::from_value(json!({"labels": {"role": role}})).unwrap();
+            (strategy.canary_metadata, strategy.stable_metadata) = (labels("canary"), labels("stable"));
+            for (name, role) in [(CANARY_SERVICE, canary), (STABLE_SERVICE, stable)] {
+                if let Some(Seen::Fresh(service)) = world.services.get_mut(name) {
+                    service.selector.insert("role".to_owned(), role.to_owned());
+                }
+            }
+        })
+    };
+    let unmatched = |field: &str, name: &str| {
+        let text = format!("Service \"{name}\" has unmatch label \"role\" in rollout");
+        Some(format!(
+            "InvalidSpec: {}",
+            invalid(&format!("spec.strategy.canary.{field}: Invalid value: \"{name}\": {text}"))
+        ))
+    };
+    for (canary, stable, expected) in [
+        ("canary", "stable", None),
+        ("stable", "stable", unmatched("canaryService", CANARY_SERVICE)),
+        ("canary", "canary", unmatched("stableService", STABLE_SERVICE)),
+    ] {
+        let message = roles(canary, stable).plan().status.message;
+        let refused = message.filter(|message| message.starts_with("InvalidSpec"));
+        assert_eq!(refused, expected, "{canary}, {stable}");
     }
 }
 
