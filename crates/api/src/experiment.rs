@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Argument, DryRun, MeasurementRetention};
-use crate::canary::NamedService;
+use crate::canary_step::NamedService;
 use crate::phase::AnalysisPhase;
 use crate::rollout_analysis::AnalysisRunMetadata;
 use crate::rollout_status::Gate;

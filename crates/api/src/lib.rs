@@ -7,6 +7,7 @@ mod analysis;
 mod analysis_run;
 mod blue_green;
 mod canary;
+mod canary_step;
 mod comparison;
 pub mod crd;
 mod experiment;
@@ -36,10 +37,11 @@ pub use analysis_run::{
 pub use blue_green::{
     AntiAffinity, BlueGreenStrategy, PodMetadata, PreferredAntiAffinity, RequiredAntiAffinity,
 };
-pub use canary::{
-    Bake, CanaryStep, CanaryStrategy, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate,
-    HeaderRouteMatch, MirrorRouteMatch, NamedService, PauseStep, PingPong, PluginStep, ProgressThreshold,
-    RoleServices, SetCanaryScale, SetHeaderRoute, SetMirrorRoute, StringMatch,
+pub use canary::{CanaryStrategy, PingPong, ProgressThreshold, RoleServices};
+pub use canary_step::{
+    Bake, CanaryStep, ExperimentStep, ExperimentStepAnalysis, ExperimentStepTemplate, HeaderRouteMatch,
+    MirrorRouteMatch, NamedService, PauseStep, PluginStep, SetCanaryScale, SetHeaderRoute, SetMirrorRoute,
+    StringMatch,
 };
 pub use comparison::{
     BusinessRateComparison, Comparison, ErrorRateComparison, LatencyComparison, MeanComparison, Preset,

@@ -37,6 +37,25 @@ impl Patch {
         self.changes.push(json!({"op": op, "path": path, "value": value}));
     }
 
+    /// Makes the list or map at `path`, which was `seen`, what is `wanted`; `None` takes it away.
+    pub(crate) fn replace(
+        &mut self,
+        object: &Value,
+        path: &str,
+        seen: Option<&Value>,
+        wanted: Option<Value>,
+    ) {
+        match (seen, wanted) {
+            (None, Some(wanted)) => {
+                // Adding it would take away one that somebody added meanwhile.
+                self.test_version(object);
+                self.insert(path, wanted);
+            }
+            (seen, Some(wanted)) => self.put(path, seen, wanted),
+            (_, None) => self.unset(object, path),
+        }
+    }
+
     /// Inserts `value` before the entry at `path`, or at the end of the list for `…/-`.
     pub(crate) fn insert(&mut self, path: &str, value: Value) {
         self.changes.push(json!({"op": "add", "path": path, "value": value}));

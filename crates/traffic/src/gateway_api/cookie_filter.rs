@@ -75,15 +75,7 @@ fn render_one(patch: &mut Patch, object: &Value, (fork, slot): (&Fork, &Slot), c
     if cookie.is_some() {
         managed_rule::pin_gateways(patch, object);
     }
-    match (seen, wanted) {
-        (None, Some(wanted)) => {
-            // Adding the list would take away one that somebody added meanwhile.
-            patch.test_version(object);
-            patch.insert(&path, wanted);
-        }
-        (seen, Some(wanted)) => patch.put(&path, seen, wanted),
-        (_, None) => patch.unset(object, &path),
-    }
+    patch.replace(object, &path, seen, wanted);
 }
 
 #[cfg(test)]
