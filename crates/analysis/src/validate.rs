@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serin_api::{Arms, Metric};
 
+use crate::argument::Arguments;
 use crate::comparison::{self, Plan};
 use crate::condition::Condition;
 use crate::limit::Limits;
@@ -60,6 +61,21 @@ pub fn metrics(
 ) -> Result<(), Invalid> {
     let around = Surroundings { default_prometheus, profiles: &Profiles::new(), extensions: None };
     read(metrics, arms, around).map(drop)
+}
+
+/// Checks that a comparison takes no secret: what it selects is shown in its reasons and kept in its evidence.
+///
+/// # Errors
+/// Which secret it takes, and what to do.
+pub fn shows_no_secret(metric: &Metric, arguments: &Arguments) -> Result<(), String> {
+    let alone = Metric { comparison: metric.comparison.clone(), ..Metric::default() };
+    // An argument that has no value is another fault, and told as such.
+    let taken = arguments.secrets_of(&alone).unwrap_or_default();
+    let Some((name, key)) = taken.into_iter().next() else { return Ok(()) };
+    Err(format!(
+        "comparison: it takes key '{key}' of secret '{name}', and what it selects is shown to people; write the value there, \
+         or keep the secret to the provider"
+    ))
 }
 
 /// Checks that the evidence of all comparisons of a new run will fit into its status.

@@ -103,7 +103,7 @@ pub(super) fn prepare<'w>(
     let placeholder = |metric| arguments.fill(metric, |_, _| PLACEHOLDER.to_owned());
     let checked: Vec<Metric> = metrics.iter().map(placeholder).collect::<Result<_, _>>()?;
     for (index, metric) in metrics.iter().enumerate() {
-        without_secret_selectors(index, metric, &arguments)?;
+        validate::shows_no_secret(metric, &arguments).map_err(|why| Invalid::Metric { index, why })?;
     }
     let read = validate::read(&checked, spec.arms.as_ref(), around)?;
     let names: Vec<&str> = checked.iter().map(|metric| metric.name.as_str()).collect();
@@ -138,21 +138,6 @@ pub(super) fn prepare<'w>(
         });
     }
     Ok(prepared)
-}
-
-/// What a comparison selects is shown in its reasons and kept in its evidence, so no secret may be part of it.
-fn without_secret_selectors(
-    index: usize,
-    metric: &Metric,
-    arguments: &Arguments,
-) -> Result<(), Unmeasurable> {
-    let alone = Metric { comparison: metric.comparison.clone(), ..Metric::default() };
-    let Some((name, key)) = arguments.secrets_of(&alone)?.into_iter().next() else { return Ok(()) };
-    let why = format!(
-        "comparison: it takes key '{key}' of secret '{name}', and what it selects is shown to people; write the value there, \
-         or keep the secret to the provider"
-    );
-    Err(Invalid::Metric { index, why }.into())
 }
 
 /// Conditions may hold secrets too: with them they are read again.

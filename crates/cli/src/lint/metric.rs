@@ -29,8 +29,9 @@ pub(super) fn check(metrics: &[Metric], arguments: &[Argument]) -> Vec<Finding> 
         if !names.insert(metric.name.as_str()) {
             problem(format!("two metrics have the same name '{}'; rename one of them", metric.name));
         }
-        if let Err(why) = known.fill(metric, |_, _| GIVEN_LATER.to_owned()) {
-            problem(why.to_string());
+        let filled = known.fill(metric, |_, _| GIVEN_LATER.to_owned()).map_err(|why| why.to_string());
+        if let Err(why) = filled.and_then(|_| validate::shows_no_secret(metric, &known)) {
+            problem(why);
             continue;
         }
         let settled =

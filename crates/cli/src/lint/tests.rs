@@ -89,13 +89,18 @@ fn every_finding_names_its_field_and_the_remedy() {
 fn metrics_are_checked_by_the_rules_of_the_controller() {
     let template = |metric: &str| {
         format!(
-            "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: errors}}\nspec:\n  args: [{{name: service}}, {{name: limit, value: '0.01'}}]\n  metrics:\n  - {metric}\n"
+            "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {{name: errors}}\nspec:\n  args: [{{name: service}}, {{name: limit, value: '0.01'}}, {{name: token, valueFrom: {{secretKeyRef: {{name: prom, key: token}}}}}}]\n  metrics:\n  - {metric}\n"
         )
     };
     let provider = "provider: {prometheus: {query: 'errors{job=\"{{args.service}}\"}'}}";
     let fixed = "provider: {prometheus: {query: errors}}";
     for (metric, expected) in [
         (format!("{{name: a, successCondition: 'result[0] < {{{{args.limit}}}}', {provider}}}"), vec![]),
+        (
+            "{name: a, interval: 1m, provider: {prometheus: {}}, comparison: {errorRate: {requests: 'r{t=\"{{args.token}}\"}'}}}"
+                .to_owned(),
+            vec!["problem: spec.metrics[0]: comparison: it takes key 'token' of secret 'prom', and what it selects is shown to people"],
+        ),
         (
             format!("{{name: a, successCondition: 'result[0] <', {provider}}}"),
             vec!["problem: spec.metrics[0]: successCondition \"result[0] <\": "],
