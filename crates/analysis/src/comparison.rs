@@ -47,6 +47,11 @@ pub(crate) const REPLAYED: usize = 10;
 /// Seconds back that missed windows are still judged, or three windows when those are longer.
 const HORIZON: i64 = 3600;
 
+/// Seconds back that windows are judged which are so many seconds long and are asked for so many after their end.
+pub fn horizon(length: i64, delay: i64) -> i64 {
+    HORIZON.max(delay.saturating_add(length.saturating_mul(3)))
+}
+
 /// Seconds before a window in which the sample before it is looked for: as long as Prometheus itself looks back.
 const LOOKBACK: i64 = 300;
 
@@ -170,8 +175,7 @@ impl Plan {
 
     /// The windows from number `next` on that can be judged now, oldest first; what is too long ago is left out.
     pub(crate) fn pending(&self, next: i64, now: i64) -> impl Iterator<Item = i64> + use<> {
-        let horizon = HORIZON.max(self.delay.saturating_add(self.seconds.saturating_mul(3)));
-        let oldest = self.at_or_after(now.saturating_sub(horizon));
+        let oldest = self.at_or_after(now.saturating_sub(horizon(self.seconds, self.delay)));
         let newest = now.saturating_sub(self.delay).div_euclid(self.seconds).saturating_sub(1);
         (next.max(oldest)..=newest).take(REPLAYED)
     }

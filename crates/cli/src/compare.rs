@@ -5,8 +5,11 @@
 
 mod report;
 mod run;
+mod stretch;
 #[cfg(test)]
 mod tests;
+mod weight;
 
-pub use report::{Outcome, Report, report, text};
-pub use run::{Asked, Question, only_comparisons, run_in_the_past};
+pub use report::{Compared, Outcome, Report, Stretch, report, text};
+pub use run::{Asked, Past, Question, only_comparisons, run_in_the_past};
+pub use weight::Weight;

@@ -1,8 +1,13 @@
 //! Says what a comparison came to, metric by metric.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
-use serin_api::{AnalysisPhase, AnalysisRun, Arms, MetricResult};
+use serin_api::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Arms, Metric, MetricResult, go_duration};
 
+use super::run::Past;
+use super::stretch::counted;
+use crate::moment::clock;
 use crate::paint::{Paint, Tone};
 use crate::run;
 
@@ -45,30 +50,61 @@ pub struct Compared {
     pub outcome: Outcome,
     /// Windows that were judged.
     pub windows: i32,
+    /// The time that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Stretch>,
     /// The reasons of the judge, or why there are none.
     pub reason: String,
 }
 
-/// Reports on a run that has been asked all its questions.
-pub fn report(run: &AnalysisRun, notes: Vec<String>) -> Report {
-    let names = run.spec.metrics.iter().flatten().map(|metric| metric.name.as_str());
-    let metrics: Vec<_> = names.map(|name| compared(run, name)).collect();
-    let outcome = metrics.iter().map(|metric| metric.outcome).min().unwrap_or(Outcome::Unknown);
-    Report { arms: run.spec.arms.clone().unwrap_or_default(), outcome, metrics, notes }
+/// The time of neighbouring windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stretch {
+    /// Start of the first.
+    pub from: Timestamp,
+    /// End of the last.
+    pub until: Timestamp,
 }
 
-fn compared(run: &AnalysisRun, name: &str) -> Compared {
+/// Reports on a run that has been asked all its questions, and on the metrics that could not be.
+pub fn report(past: &Past) -> Report {
+    let Past { run, refused, notes } = past;
+    let refused = refused.iter().map(|(name, why)| Compared {
+        name: name.clone(),
+        outcome: Outcome::Unknown,
+        windows: 0,
+        looked_at: None,
+        reason: why.clone(),
+    });
+    let judged = run.spec.metrics.iter().flatten().map(|metric| compared(run, metric));
+    let metrics: Vec<_> = judged.chain(refused).collect();
+    let outcome = metrics.iter().map(|metric| metric.outcome).min().unwrap_or(Outcome::Unknown);
+    Report { arms: run.spec.arms.clone().unwrap_or_default(), outcome, metrics, notes: notes.clone() }
+}
+
+fn compared(run: &AnalysisRun, metric: &Metric) -> Compared {
+    let name = metric.name.as_str();
     let status = run.status.clone().unwrap_or_default();
+    let looked_at = looked_at(&status, metric);
     let result = status.metric_results.iter().find(|result| result.name == name);
     let Some(result) = result else {
         let reason = if status.message.is_empty() { "it was not asked".to_owned() } else { status.message };
-        return Compared { name: name.to_owned(), outcome: Outcome::Unknown, windows: 0, reason };
+        return Compared { name: name.to_owned(), outcome: Outcome::Unknown, windows: 0, looked_at, reason };
     };
     let judged = |measurement: &&serin_api::Measurement| measurement.phase != AnalysisPhase::Error;
     let last = result.measurements.iter().rev().find(judged).or(result.measurements.last());
-    let reason = last.map(|last| run::said(run::metric(run, name), last)).unwrap_or_default();
+    let reason = last.map(|last| run::said(Some(metric), last)).unwrap_or_default();
     let reason = reason.strip_prefix(name).map_or(reason.as_str(), str::trim_start).to_owned();
-    Compared { name: name.to_owned(), outcome: outcome(result), windows: result.count, reason }
+    Compared { name: name.to_owned(), outcome: outcome(result), windows: result.count, looked_at, reason }
+}
+
+/// The time of the windows of a run in the past.
+fn looked_at(status: &AnalysisRunStatus, metric: &Metric) -> Option<Stretch> {
+    let span = |text: &Option<String>| go_duration(text.as_deref()?);
+    let Some(IntOrString::Int(windows)) = metric.count else { return None };
+    let from = status.started_at.as_ref()?.0.checked_add(span(&metric.initial_delay)?).ok()?;
+    let length = span(&metric.interval)?.checked_mul(u32::try_from(windows).ok()?)?;
+    Some(Stretch { from, until: from.checked_add(length).ok()? })
 }
 
 fn outcome(result: &MetricResult) -> Outcome {
@@ -98,9 +134,11 @@ pub fn text(report: &Report, paint: Paint) -> String {
     let mut text = format!("canary {canary} against stable {stable}\n");
     for metric in &report.metrics {
         let (word, tone) = metric.outcome.words();
-        let windows =
-            if metric.windows == 1 { "1 window".to_owned() } else { format!("{} windows", metric.windows) };
-        text.push_str(&format!("  {}: {} after {windows}\n", metric.name, paint.tone(tone, word)));
+        let windows = counted(u32::try_from(metric.windows).unwrap_or(0));
+        let time = metric.looked_at.map_or(String::new(), |Stretch { from, until }| {
+            format!(" of {} to {}", clock(from, until), clock(until, until))
+        });
+        text.push_str(&format!("  {}: {} after {windows}{time}\n", metric.name, paint.tone(tone, word)));
         if !metric.reason.is_empty() {
             text.push_str(&format!("    {}\n", metric.reason));
         }

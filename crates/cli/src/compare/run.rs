@@ -1,10 +1,14 @@
 //! Makes the AnalysisRun of a comparison of what has just passed.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
+use serin_analysis::judge::error_rate::Settings;
 use serin_api::{AnalysisRun, AnalysisRunSpec, AnalysisRunStatus, Arms, Comparison, Metric, go_duration};
+
+use super::stretch::{Stretch, Wanted};
+use super::weight::Weight;
 
 /// A comparison of a counter that is named on the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +70,17 @@ pub fn only_comparisons(spec: &mut AnalysisRunSpec) -> Vec<String> {
     others.into_iter().map(|metric| metric.name).collect()
 }
 
+/// A run of windows that have all passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// The run, without the metrics that have too few windows.
+    pub run: AnalysisRun,
+    /// Metrics that cannot be judged, and why.
+    pub refused: Vec<(String, String)>,
+    /// What to know of the windows.
+    pub notes: Vec<String>,
+}
+
 /// A run that began so long ago that all its windows have passed by now.
 ///
 /// # Errors
@@ -73,45 +88,65 @@ pub fn only_comparisons(spec: &mut AnalysisRunSpec) -> Vec<String> {
 pub fn run_in_the_past(
     mut spec: AnalysisRunSpec,
     asked: &Asked,
+    weight: &Weight,
     now: Timestamp,
-) -> Result<AnalysisRun, String> {
-    let mut longest = SignedDuration::ZERO;
-    for metric in spec.metrics.iter_mut().flatten() {
-        longest = longest.max(prepare(metric, asked)?);
+) -> Result<Past, String> {
+    let (mut refused, mut notes, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+    for mut metric in spec.metrics.take().unwrap_or_default() {
+        match prepare(&mut metric, asked)?.stretch(weight, now) {
+            Ok(stretch) => {
+                notes.extend(stretch.shorter.as_ref().map(|why| format!("{}: {why}", metric.name)));
+                judged.push((metric, stretch));
+            }
+            Err(why) => refused.push((metric.name, why)),
+        }
     }
+    if let Weight::Unknown(why) = weight {
+        notes.push(format!("windows in which the weight changed are judged like the others: {why}"));
+    }
+    let began = judged.iter().map(|(_, stretch)| stretch.from).min().unwrap_or(now.as_second());
+    spec.metrics =
+        Some(judged.into_iter().map(|(metric, stretch)| placed(metric, &stretch, began)).collect());
     spec.arms = Some(asked.arms.clone());
-    let began = now.checked_sub(longest).map_err(|why| why.to_string())?;
-    Ok(AnalysisRun {
+    let began = Timestamp::from_second(began).map_err(|why| why.to_string())?;
+    let run = AnalysisRun {
         metadata: ObjectMeta { name: Some("compare".to_owned()), ..ObjectMeta::default() },
         spec,
         status: Some(AnalysisRunStatus { started_at: Some(Time(began)), ..AnalysisRunStatus::default() }),
-    })
+    };
+    Ok(Past { run, refused, notes })
 }
 
-/// The metric with so many windows; how long ago it must have begun. Caches are warm by now: there is no warm-up.
-fn prepare(metric: &mut Metric, asked: &Asked) -> Result<SignedDuration, String> {
+/// The metric with exactly these windows, in a run that began then.
+fn placed(metric: Metric, stretch: &Stretch, began: i64) -> Metric {
+    Metric {
+        count: Some(IntOrString::Int(i32::try_from(stretch.windows).unwrap_or(i32::MAX))),
+        initial_delay: Some(format!("{}s", stretch.from.saturating_sub(began))),
+        ..metric
+    }
+}
+
+/// Sets what is asked of all metrics, and says what this one needs. Caches are warm by now: there is no warm-up.
+fn prepare(metric: &mut Metric, asked: &Asked) -> Result<Wanted, String> {
     let window = asked.window.clone().or_else(|| metric.interval.clone()).unwrap_or_else(|| "1m".to_owned());
     let length = go_duration(&window)
-        .and_then(|length| SignedDuration::try_from(length).ok())
-        .filter(|length| length.is_positive())
+        .and_then(|length| i64::try_from(length.as_secs()).ok())
+        .filter(|length| *length > 0)
         .ok_or_else(|| {
             format!("metric {}: \"{window}\" is no length of a window; give one such as 1m", metric.name)
         })?;
     metric.interval = Some(window);
-    metric.count = Some(IntOrString::Int(i32::try_from(asked.windows).unwrap_or(i32::MAX)));
-    (metric.initial_delay, metric.inconclusive_limit) = (None, None);
-    let mut delay = SignedDuration::from_secs(15);
+    metric.inconclusive_limit = None;
+    let (mut delay, mut in_a_row) = (15, Settings::default().consecutive);
     if let Some(comparison) = &mut metric.comparison {
         comparison.warmup = None;
         let own = comparison.ingestion_delay.as_deref().and_then(go_duration);
-        delay = own.and_then(|own| SignedDuration::try_from(own).ok()).unwrap_or(delay);
+        delay = own.and_then(|own| i64::try_from(own.as_secs()).ok()).unwrap_or(delay);
+        let own = comparison.consecutive_windows.and_then(|own| u32::try_from(own).ok());
+        in_a_row = own.unwrap_or(in_a_row);
     }
     if let (Some(address), Some(prometheus)) = (&asked.prometheus, &mut metric.provider.prometheus) {
         prometheus.address = Some(address.clone());
     }
-    let windows = i32::try_from(asked.windows).unwrap_or(i32::MAX).saturating_add(1);
-    length
-        .checked_mul(windows)
-        .and_then(|all| all.checked_add(delay))
-        .ok_or_else(|| format!("metric {}: {windows} windows are too many", metric.name))
+    Ok(Wanted { length, delay, windows: asked.windows, in_a_row })
 }

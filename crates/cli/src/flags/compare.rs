@@ -56,7 +56,7 @@ pub struct CompareArguments {
     /// Pod template hash of stable, instead of the Rollout's.
     #[arg(long, value_name = "HASH")]
     pub stable: Option<String>,
-    /// How many of the last windows are judged; together at most an hour.
+    /// How many of the last windows are judged, if the weight has not changed since; together at most an hour.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=720), value_name = "N")]
     pub windows: u32,
     /// Length of a window, instead of the metric's interval (1m without one).

@@ -6,7 +6,7 @@ use serin_api::{AnalysisRunSpec, Argument, Arms, Rollout, TemplateReference};
 
 use crate::asking::ask_all;
 use crate::cluster::Cluster;
-use crate::compare::{Asked, Outcome, Question, only_comparisons, report, run_in_the_past, text};
+use crate::compare::{Asked, Outcome, Question, Weight, only_comparisons, report, run_in_the_past, text};
 use crate::failure::{BAD, FAILED, Failure, UNFINISHED};
 use crate::flags::{CompareArguments, Connection};
 use crate::paint::Paint;
@@ -23,7 +23,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let now = Timestamp::now();
     let found = find(connection, arguments).await?;
-    let Found { mut spec, arms, cluster } = found;
+    let Found { mut spec, arms, cluster, weight } = found;
     let others = only_comparisons(&mut spec);
     let asked = Asked {
         arms,
@@ -31,20 +31,22 @@ pub(crate) async fn run(
         window: arguments.window.clone(),
         prometheus: arguments.prometheus.clone(),
     };
-    if spec.metrics.iter().flatten().next().is_none() {
+    let metrics = spec.metrics.iter().flatten().count();
+    if metrics == 0 {
         return Err(Failure::new(no_comparison(&others)));
     }
-    let mut run = run_in_the_past(spec, &asked, now).map_err(Failure::new)?;
-    let secrets = match &cluster {
-        Some(cluster) => templates::secrets(cluster, &run).await,
-        None => Secrets::new(),
-    };
-    ask_all(&mut run, &secrets, arguments.prometheus.as_deref(), now).await?;
-    let mut notes = Vec::new();
-    if !others.is_empty() {
-        notes.push(format!("{} compare nothing and were left out", others.join(", ")));
+    let mut past = run_in_the_past(spec, &asked, &weight, now).map_err(Failure::new)?;
+    if past.refused.len() < metrics {
+        let secrets = match &cluster {
+            Some(cluster) => templates::secrets(cluster, &past.run).await,
+            None => Secrets::new(),
+        };
+        ask_all(&mut past.run, &secrets, arguments.prometheus.as_deref(), now).await?;
     }
-    let report = report(&run, notes);
+    if !others.is_empty() {
+        past.notes.push(format!("{} compare nothing and were left out", others.join(", ")));
+    }
+    let report = report(&past);
     match arguments.output {
         Some(_) => print::json(&report)?,
         None => print::text(&text(&report, paint))?,
@@ -72,6 +74,7 @@ struct Found {
     spec: AnalysisRunSpec,
     arms: Arms,
     cluster: Option<Cluster>,
+    weight: Weight,
 }
 
 async fn find(connection: &Connection, arguments: &CompareArguments) -> Result<Found, Failure> {
@@ -101,7 +104,7 @@ async fn find(connection: &Connection, arguments: &CompareArguments) -> Result<F
             ));
         }
     };
-    Ok(Found { spec, arms, cluster })
+    Ok(Found { spec, arms, cluster, weight: Weight::of(rollout.as_ref()) })
 }
 
 fn arms(arguments: &CompareArguments, rollout: Option<&Rollout>) -> Result<Arms, String> {
