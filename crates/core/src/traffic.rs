@@ -28,20 +28,23 @@ pub(crate) fn split(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Op
 }
 
 fn wanted_weight(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {
-    let Some(shown) = facts.shown() else {
-        // Nothing can be read: what was recorded last bounds the way back, and nothing goes forward.
-        let known = memory.status.canary.weights.as_ref()?.canary.weight;
-        let known = Weight(u32::try_from(known).unwrap_or(0));
-        let (back, shown) =
-            (memory.aborted() || memory.fully_promoted(), Shown { least: known, most: known });
-        return if back { toward_stable(facts, memory, Weight(0), shown, gates) } else { None };
-    };
+    let Some(shown) = facts.shown() else { return unread(facts, memory, gates) };
     match wish(facts, memory) {
         Wish::Stay => held(facts, memory, shown),
         Wish::Weight(target) if target > shown.least && halted(facts, memory) => held(facts, memory, shown),
         Wish::Weight(target) if target > shown.least => toward_canary(facts, memory, target, shown, gates),
         Wish::Weight(target) => toward_stable(facts, memory, target, shown, gates),
     }
+}
+
+/// No router can be read: what was recorded last bounds the way back, and nothing goes forward. Where nothing was recorded,
+/// nothing has left stable, and routers whose objects say nothing yet are told so: they would wait for it for ever.
+fn unread(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<Weight> {
+    let recorded = memory.status.canary.weights.as_ref().map(|weights| weights.canary.weight);
+    let Some(known) = recorded else { return Some(Weight(0)) };
+    let known = Weight(u32::try_from(known).unwrap_or(0));
+    let (back, shown) = (memory.aborted() || memory.fully_promoted(), Shown { least: known, most: known });
+    if back { toward_stable(facts, memory, Weight(0), shown, gates) } else { None }
 }
 
 /// Nothing goes forward while a person holds the rollout, or has to decide about an analysis.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use serin_core::split::Effective;
 use serin_core::world::WriteRefusal;
-use serin_testkit::scene::{CANARY_SERVICE, Scene, base};
+use serin_testkit::scene::{CANARY_SERVICE, Scene, base, fresh};
 
 use crate::{
     condition, created, phase, pods, reasons, scaled, sizes, stored, told, unreadable, waits_for, weight,
@@ -165,6 +165,19 @@ fn a_router_that_says_nothing_holds_everything() {
     assert_eq!(recorded, Some(25), "unknown is not zero");
     let superseded = scene.update("v3").pods("v3", 1, 1).fold();
     assert!(!scaled(&superseded.plan()).contains_key("shop-v2"), "no pod goes that may have traffic");
+}
+
+#[test]
+fn a_router_that_has_never_had_a_weight_is_told_stable_instead_of_waited_for() {
+    let unknown = Effective::Unknown("Ingress shop has no action".to_owned());
+    let initial = fresh()
+        .routed()
+        .effective(&unknown)
+        .rest()
+        .effective(&unknown)
+        .status(|status| status.canary.weights = None);
+    assert_eq!(stored(&initial).canary.weights, None);
+    assert_eq!(weight(&initial.plan()), Some(0));
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         Traffic::Subsets => (1, true),
     };
     let story = told.then(|| vec![format!("{traffic:?} {weather:?}"), spec_text(&scene)]);
-    let truth = Truth::new(scene.world, routes, subsets);
+    let truth = Truth::new(scene.world, (routes, seed % 4 == 1), subsets);
     let mut cluster = new(chance, weather, truth, story);
     for key in cluster.truth.keys() {
         cluster.touch(key);

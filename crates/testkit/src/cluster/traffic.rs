@@ -108,6 +108,8 @@ impl Cluster {
         }
         let effective = if self.process.blind_routes.contains(&index) {
             Effective::Unknown("it does not answer".to_owned())
+        } else if seen.blank {
+            Effective::Unknown("it gives nobody a weight".to_owned())
         } else if pending {
             Effective::Pending(split)
         } else {
@@ -144,13 +146,13 @@ impl Cluster {
             Turn::Route { route, seen, asked } => {
                 let key = Key::new(Kind::Route, route.to_string());
                 let found = self.truth.routes.get_mut(*route)?;
-                if found.asked == *asked {
+                if found.asked == *asked && !found.blank {
                     return None;
                 }
                 if self.truth.versions.get(&key) != Some(seen) {
                     return Some(false);
                 }
-                (found.asked, found.generation) = (*asked, found.generation + 1);
+                (found.asked, found.generation, found.blank) = (*asked, found.generation + 1, false);
                 let generation = found.generation;
                 self.follow_later(key, Followed::Route(*route, *asked, generation));
             }

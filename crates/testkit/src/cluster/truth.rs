@@ -105,6 +105,8 @@ pub(crate) struct Route {
     pub(crate) asked: Asked,
     pub(crate) generation: u64,
     pub(crate) confirmed: u64,
+    /// It says nothing before it is written for the first time, like an Ingress without the action of its path.
+    pub(crate) blank: bool,
 }
 
 /// A DestinationRule: the revisions that the subsets select.
@@ -175,8 +177,8 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    pub(crate) fn new(world: World, routes: usize, subsets: bool) -> Self {
-        let route = Route { asked: Asked::default(), generation: 1, confirmed: 1 };
+    pub(crate) fn new(world: World, (routes, blank): (usize, bool), subsets: bool) -> Self {
+        let route = Route { asked: Asked::default(), generation: 1, confirmed: 1, blank };
         let mut truth = Self {
             world,
             routes: vec![route; routes],
