@@ -13,6 +13,7 @@ mod fast;
 mod full;
 mod istio;
 mod judge;
+mod kinds;
 mod notification;
 mod parting;
 mod routing;
