@@ -158,10 +158,10 @@ pub struct Gate {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// Until when, for gates that open by the clock.
+    /// Until when, where something happens by the clock: the gate opens, or the rollout is late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
-    /// What happens then, or what to do.
+    /// What happens when it has happened, what if it has not in time, or what to do.
     #[serde(default)]
     pub then: String,
 }

@@ -115,23 +115,26 @@ fn at_pause_step(facts: &Facts, memory: &Memory) -> bool {
     step.is_some_and(|step| step.pause.is_some()) && !facts.rollout.spec.paused
 }
 
-/// Why the background analysis holds the rollout, when it does: its provider is unreachable, or gives no data. Nothing
-/// goes forward then by itself; a person may go on, and what is bad is still taken back.
-pub(crate) fn holding<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w str> {
+/// The background analysis while it holds the rollout: its provider is unreachable, or gives no data. Nothing goes
+/// forward then by itself; a person may go on, and what is bad is still taken back.
+pub(crate) fn holding<'w>(facts: &Facts<'w>, memory: &Memory) -> Option<&'w AnalysisRun> {
     let recorded = memory.status.canary.current_background_analysis_run_status.as_ref()?;
     let run = facts.world.analysis_runs.iter().find(|run| run.name == recorded.name)?;
-    run.holding().filter(|_| measured(facts, memory))
+    (run.holding().is_some() && measured(facts, memory)).then_some(run)
 }
 
 /// Closes the gate of a background analysis that holds; whether it does.
 pub(crate) fn held(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
-    let Some(why) = holding(facts, memory) else {
+    let Some(run) = holding(facts, memory) else {
         return false;
     };
-    gates.wait(
-        &format!("the background analysis: {why}"),
-        "the rollout goes on by itself; `kubectl serin promote` goes on without evidence",
-    );
+    let until = run.gives_up.filter(|until| *until > facts.world.now);
+    let then = match until {
+        None => "the rollout goes on by itself",
+        Some(_) => "the rollout goes on by itself; if not in time, it pauses for a person",
+    };
+    let then = format!("{then}; `kubectl serin promote` goes on without evidence");
+    gates.wait_until(&format!("the background analysis: {}", run.message), until, &then);
     true
 }
 
@@ -196,10 +199,14 @@ pub(crate) fn step_verdict(
         }
         Some(run) if run.phase == AnalysisPhase::Successful => StepVerdict::Successful,
         Some(run) => {
-            gates.wait(
-                &format!("AnalysisRun {} ({})", run.name, run.phase),
-                "success goes on, failure takes back",
-            );
+            let until = run.gives_up.filter(|until| *until > facts.world.now && run.holding().is_some());
+            let then = match until {
+                None => "success goes on, failure takes back",
+                Some(_) => {
+                    "success goes on, failure takes back; without data until that moment it pauses for a person"
+                }
+            };
+            gates.wait_until(&format!("AnalysisRun {} ({})", run.name, run.phase), until, then);
             StepVerdict::Undecided
         }
         None => {

@@ -110,7 +110,7 @@ pub(crate) fn at_desired(facts: &Facts, memory: &Memory, gates: &mut Gates) -> b
     let new = facts.new_pods();
     let exact = new.spec == wanted.canary && new.available == wanted.canary;
     if !threshold_met(facts, new.available, wanted.canary).unwrap_or(exact) {
-        gates.wait(
+        gates.wait_in_time(
             &format!("{} canary pods to be available", wanted.canary),
             "traffic follows, then the step is done",
         );
@@ -121,11 +121,11 @@ pub(crate) fn at_desired(facts: &Facts, memory: &Memory, gates: &mut Gates) -> b
     }
     let stable = facts.stable_pods();
     if facts.stable.is_some() && (stable.spec != wanted.stable || stable.current != wanted.stable) {
-        gates.wait(&format!("stable to have {} pods", wanted.stable), "the step is done");
+        gates.wait_in_time(&format!("stable to have {} pods", wanted.stable), "the step is done");
         return false;
     }
     if !facts.routed() && facts.others.iter().any(|set| set.pods.available > 0) {
-        gates.wait("pods of older revisions to go", "the step is done");
+        gates.wait_in_time("pods of older revisions to go", "the step is done");
         return false;
     }
     true

@@ -10,6 +10,8 @@ use crate::time::api_time;
 
 mod progress;
 
+pub(crate) use progress::deadline;
+
 /// Condition types, statuses and reasons as clients know them.
 pub(crate) mod word {
     pub(crate) const INVALID_SPEC: &str = "InvalidSpec";

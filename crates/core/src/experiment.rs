@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serin_api::{AnalysisPhase, ExperimentStatus};
 
-use crate::gate::Gates;
+use crate::gate::{Deadline, Gates};
 use crate::journal::{Event, Journal};
 use crate::write::Write;
 
@@ -96,7 +96,7 @@ fn conclude(facts: &Facts, mut memory: Memory) -> Plan {
     if matches!(memory.status.phase, AnalysisPhase::Unset | AnalysisPhase::Pending) {
         memory.gates.wait_at_least("the pods of the templates", "the experiment runs");
     }
-    let closed = memory.gates.finish();
+    let closed = memory.gates.finish(Deadline::Open);
     memory.status.gates = (!closed.is_empty()).then_some(closed);
     Plan {
         status: memory.status,

@@ -80,7 +80,7 @@ pub(crate) fn tell(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
         if !known.any(|gate| gate.waits_for == doubt.waits_for) {
             memory.journal.warn(doubt.cause.reason(), format!("Waiting for {}", doubt.waits_for));
         }
-        gates.wait(&doubt.waits_for, "the weights count as verified");
+        gates.wait_in_time(&doubt.waits_for, "the weights count as verified");
     } else if verified(&memory.status) && !before.is_some_and(verified) {
         let weights = memory.status.canary.weights.as_ref();
         let weight = weights.map_or(0, |weights| weights.canary.weight);

@@ -50,7 +50,7 @@ fn may_begin(facts: &Facts, memory: &mut Memory, name: &str, gates: &mut Gates) 
         return false;
     }
     if let Some(Effective::Unknown(why)) = facts.effective() {
-        gates.wait(&format!("the router: {why}"), &then);
+        gates.wait_in_time(&format!("the router: {why}"), &then);
         return false;
     }
     if !capacity::canary_ready(facts, memory) {
@@ -58,7 +58,7 @@ fn may_begin(facts: &Facts, memory: &mut Memory, name: &str, gates: &mut Gates) 
     }
     if let Err(until) = weights::settled(facts, memory, Change::Any) {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
-        gates.wait("the data plane to follow the last change", &then);
+        gates.settle("the data plane to follow the last change", until, &then);
         return false;
     }
     true
@@ -139,7 +139,7 @@ fn string_match(value: &serin_api::StringMatch) -> Option<StringMatch> {
 /// The routes of the step are in force on every router that can have them.
 pub(crate) fn in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bool {
     if capacity::desired(facts, memory).canary > 0 && !traffic::reaches_canary(facts, memory) {
-        gates.wait(
+        gates.wait_in_time(
             "the canary Service or subset to lead to the new revision",
             "the routes of the step are added",
         );
@@ -156,13 +156,8 @@ pub(crate) fn in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) ->
             .map_err(|until| (format!("the data plane to follow {}", words(&wish)), until)),
     };
     let Err((waits_for, until)) = waits_for else { return true };
-    match until {
-        Some(until) => {
-            memory.wake_after(facts.world.now, until);
-            gates.until(&waits_for, facts.world.now, until, "the step is done");
-        }
-        None => gates.wait(&waits_for, "the step is done"),
-    }
+    until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
+    gates.settle(&waits_for, until, "the step is done");
     false
 }
 

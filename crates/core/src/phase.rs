@@ -9,14 +9,23 @@ use crate::service;
 
 /// Phase and message.
 pub(crate) fn phase(facts: &Facts, status: &RolloutStatus) -> (String, String) {
+    degraded(status).unwrap_or_else(|| standing(facts, status))
+}
+
+fn degraded(status: &RolloutStatus) -> Option<(String, String)> {
     for condition in &status.conditions {
         if condition.type_ == word::INVALID_SPEC {
-            return said("Degraded", &format!("InvalidSpec: {}", condition.message));
+            return Some(said("Degraded", &format!("InvalidSpec: {}", condition.message)));
         }
         if matches!(condition.reason.as_str(), word::ABORTED | word::DEADLINE_EXCEEDED) {
-            return said("Degraded", &format!("{}: {}", condition.reason, condition.message));
+            return Some(said("Degraded", &format!("{}: {}", condition.reason, condition.message)));
         }
     }
+    None
+}
+
+/// Phase and message of a rollout as if it were not late: what a late one still waits for.
+pub(crate) fn standing(facts: &Facts, status: &RolloutStatus) -> (String, String) {
     if facts.rollout.spec.paused {
         return said("Paused", "manually paused");
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use serin_api::{RolloutStatus, label};
 
 use crate::facts::Facts;
-use crate::gate::Gates;
+use crate::gate::{Deadline, Gates};
 use crate::journal::Event;
 use crate::memory::{self, Memory};
 use crate::problem::{self, Problem};
@@ -20,6 +20,9 @@ use crate::{
     analysis, brake, condition, count, dry_run, duration, ephemeral, extension, finalizer, load_balancer,
     orphan, parting, phase, replica_set, restart, revision, safety, scale, service, traffic, trial, weights,
 };
+
+/// What happens when the API server takes what it has refused.
+const THEN_AGAIN: &str = "it is tried again";
 
 /// What is to be stored, written and said, and when to look again.
 ///
@@ -116,7 +119,9 @@ fn decide(facts: &Facts) -> Plan {
             return invalid(facts.world, &missing);
         }
         say_invalid(facts.world, &mut memory, &missing);
-        missing.iter().for_each(|problem| gates.wait(&problem.to_string(), "the rollout goes on by itself"));
+        missing
+            .iter()
+            .for_each(|problem| gates.wait_in_time(&problem.to_string(), "the rollout goes on by itself"));
         extension::await_configuration(facts, &mut memory);
         return act(facts, memory, gates, Scope::Capacity);
     }
@@ -243,17 +248,24 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
         facts.rollout.metadata.generation.map(|generation| generation.to_string()).unwrap_or_default();
     let (phase, message) = phase::phase(facts, &memory.status);
     for refusal in facts.world.refusals.iter().filter(|refusal| !refusal.name_taken) {
-        let waits_for = match refusal.kind.as_str() {
-            "Extension" => format!("{} to split traffic as it was told: {}", refusal.object, refusal.message),
-            _ => format!("the API server to accept {}: {}", refusal.object, refusal.message),
-        };
-        gates.wait(&waits_for, "it is tried again");
+        let message = &refusal.message;
+        let accept = || format!("the API server to accept {}: {message}", refusal.object);
+        match refusal.kind.as_str() {
+            "Extension" => {
+                let waits_for = format!("{} to split traffic as it was told: {message}", refusal.object);
+                gates.wait_in_time(&waits_for, THEN_AGAIN);
+            }
+            // A restart takes the time that disruption budgets give it.
+            "Pod" => gates.wait(&accept(), THEN_AGAIN),
+            _ => gates.wait_in_time(&accept(), THEN_AGAIN),
+        }
     }
     if phase != "Healthy" {
-        gates.wait_at_least(&message, "the rollout goes on");
+        let (_, standing) = phase::standing(facts, &memory.status);
+        gates.wait_at_least(if standing.is_empty() { &message } else { &standing }, "the rollout goes on");
     }
     (memory.status.phase, memory.status.message) = (Some(phase), Some(message));
-    let closed = gates.finish();
+    let closed = gates.finish(condition::deadline(facts, &memory));
     memory.status.gates = (!closed.is_empty()).then_some(closed);
     parting::remember(facts.world, &mut memory.status);
     let mut events = memory.journal.events;
@@ -292,7 +304,7 @@ fn unknown(world: &World, waits_for: &str) -> Plan {
     let mut status = world.rollout.status.clone().unwrap_or_default();
     let mut gates = Gates::begin(world.now, status.gates.take().unwrap_or_default());
     gates.wait(waits_for, "the rollout goes on");
-    status.gates = Some(gates.finish());
+    status.gates = Some(gates.finish(Deadline::Open));
     Plan { status, ..Plan::default() }
 }
 
@@ -313,6 +325,6 @@ fn invalid(world: &World, problems: &[Problem]) -> Plan {
     memory.status.message = Some(format!("InvalidSpec: {}", problem::sentence(world, problems)));
     let mut gates = Gates::begin(world.now, memory.status.gates.take().unwrap_or_default());
     gates.hold(&format!("a change of the spec: {told}"), "the rollout goes on by itself");
-    memory.status.gates = Some(gates.finish());
+    memory.status.gates = Some(gates.finish(Deadline::Open));
     Plan { status: memory.status, events: memory.journal.events, ..Plan::default() }
 }

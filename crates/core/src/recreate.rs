@@ -38,7 +38,10 @@ pub(crate) fn sizes(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Ve
 }
 
 fn wait(memory: &mut Memory, gates: &mut Gates, facts: &Facts, (waits_for, target): (&str, &ReplicaSet)) {
-    gates.wait(waits_for, &format!("the {} pods of revision {} start", facts.limits.replicas, target.hash));
+    gates.wait_in_time(
+        waits_for,
+        &format!("the {} pods of revision {} start", facts.limits.replicas, target.hash),
+    );
     memory.wake_at(after(facts.world.now, AGAIN_SECONDS));
 }
 

@@ -109,7 +109,7 @@ fn chosen<'w>(facts: &Facts, old: Vec<&'w Pod>, gates: &mut Gates) -> Vec<&'w Po
     let mut spare = available.saturating_sub(least).max(0);
     if spare == 0 {
         let waits_for = format!("more than {least} pods to be available, {available} are");
-        gates.wait(&waits_for, "the next old pod is replaced");
+        gates.wait_in_time(&waits_for, "the next old pod is replaced");
     }
     let refused = |pod: &Pod| facts.world.refusals.iter().any(|refusal| refusal.names(&pod.name));
     let mut candidates: Vec<_> = old.into_iter().filter(|pod| !pod.deleting).collect();

@@ -29,8 +29,7 @@ pub(crate) fn overrule(facts: &Facts, memory: &mut Memory) -> bool {
 
 /// `progressDeadlineAbort`: an attempt that has been told to be late, and has not moved since, is aborted.
 pub(crate) fn heed_deadline(facts: &Facts, memory: &mut Memory) {
-    let underway = !(memory.stable().is_empty() || memory.fully_promoted() || memory.aborted());
-    if !facts.rollout.spec.progress_deadline_abort || !underway || memory.progressed {
+    if !aborts_when_late(facts, memory) || memory.progressed {
         return;
     }
     let known = find(&memory.status, word::PROGRESSING);
@@ -41,6 +40,12 @@ pub(crate) fn heed_deadline(facts: &Facts, memory: &mut Memory) {
         memory.journal.warn(word::ABORTED, message);
         memory.status.abort = true;
     }
+}
+
+/// The attempt is aborted when it is late.
+pub(crate) fn aborts_when_late(facts: &Facts, memory: &Memory) -> bool {
+    let underway = !(memory.stable().is_empty() || memory.fully_promoted() || memory.aborted());
+    facts.rollout.spec.progress_deadline_abort && underway
 }
 
 /// What an aborted rollout waits for once its traffic is back: a person.

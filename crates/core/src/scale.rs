@@ -133,7 +133,7 @@ fn aborted_canary(facts: &Facts, memory: &mut Memory, new: &ReplicaSet, gates: &
         gates.wait_until(&waits_for, until, "the canary is scaled down after its delay");
         return until_drained(facts, new, i64::from(delay));
     }
-    let size = keeping_deadline(delayed(facts, memory, new, i64::from(delay)));
+    let size = keeping_deadline(delayed(facts, memory, (new, i64::from(delay)), gates));
     let least = memory.split.as_ref().map_or(0, |split| shared(facts, split)).min(new.pods.spec);
     if size.replicas >= least {
         return size;
@@ -149,21 +149,26 @@ pub(crate) fn keeping_deadline(size: Size) -> Size {
 }
 
 /// Holds a ReplicaSet at its size until `delay` seconds after its traffic has gone.
-pub(crate) fn delayed(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, delay: i64) -> Size {
+pub(crate) fn delayed(
+    facts: &Facts,
+    memory: &mut Memory,
+    (set, delay): (&ReplicaSet, i64),
+    gates: &mut Gates,
+) -> Size {
     let now = facts.world.now;
-    match set.scale_down_deadline() {
-        Some(deadline) if deadline <= now => size(set, 0, Deadline::Remove),
-        Some(deadline) => {
-            memory.wake_at(deadline);
-            size(set, set.pods.spec, Deadline::Keep)
-        }
-        None if delay == 0 => size(set, 0, Deadline::Keep),
+    let (deadline, kept) = match set.scale_down_deadline() {
+        Some(deadline) if deadline <= now => return size(set, 0, Deadline::Remove),
+        None if delay == 0 => return size(set, 0, Deadline::Keep),
+        Some(deadline) => (deadline, Deadline::Keep),
         None => {
             let deadline = after(now, delay);
-            memory.wake_at(deadline);
-            size(set, set.pods.spec, Deadline::Set(deadline))
+            (deadline, Deadline::Set(deadline))
         }
-    }
+    };
+    memory.wake_at(deadline);
+    let waits_for = format!("the pods of revision {} to have been kept for a fast way back", set.hash);
+    gates.until(&waits_for, now, deadline, &format!("revision {} is scaled down", set.hash));
+    size(set, set.pods.spec, kept)
 }
 
 /// Keeps the pods of a revision that traffic may still reach. Its delay begins all the same: clients look for the deadline
@@ -199,12 +204,15 @@ fn routed_others(facts: &Facts, memory: &mut Memory, mut left: i32, gates: &mut 
         }
         let without = left.saturating_sub(set.pods.serving());
         if without < facts.limits.fewest() && set.pods.serving() > 0 {
-            gates.wait("enough pods of stable and canary to be available", "older revisions are scaled down");
+            gates.wait_in_time(
+                "enough pods of stable and canary to be available",
+                "older revisions are scaled down",
+            );
             continue;
         }
         let size = if was_stable && delayed_sets < most_delayed {
             delayed_sets = delayed_sets.saturating_add(1);
-            delayed(facts, memory, set, i64::from(delay.max(0)))
+            delayed(facts, memory, (set, i64::from(delay.max(0))), gates)
         } else {
             size(set, 0, Deadline::Remove)
         };

@@ -101,7 +101,7 @@ fn toward_canary(
     gates: &mut Gates,
 ) -> Option<Weight> {
     if let Some(Effective::Unknown(why)) = facts.effective() {
-        gates.wait(&format!("the router: {why}"), "the weight moves");
+        gates.wait_in_time(&format!("the router: {why}"), "the weight moves");
         return held(facts, memory, shown);
     }
     let by_share = memory.promoting_fully() && dynamic::is_on(facts);
@@ -114,7 +114,7 @@ fn toward_canary(
     {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         let then = format!("the weight moves to {target}");
-        gates.wait_until("the data plane to follow the last change", until, &then);
+        gates.settle("the data plane to follow the last change", until, &then);
         return held(facts, memory, shown);
     }
     Some(target)
@@ -148,7 +148,7 @@ fn toward_stable(
     if stable >= enough || !carrier_serves {
         return Some(target);
     }
-    gates.wait(
+    gates.wait_in_time(
         &format!("{enough} stable pods to be available for {rest} of {} parts of the traffic", facts.total),
         "the rest of it leaves the canary",
     );
@@ -163,7 +163,7 @@ fn stable_side_stands(
     gates: &mut Gates,
 ) -> bool {
     if !stable_service_follows(facts, memory) {
-        gates.wait("the stable Service to select the stable revision", "traffic moves to it");
+        gates.wait_in_time("the stable Service to select the stable revision", "traffic moves to it");
         return false;
     }
     // With stable on both sides nothing is urgent, and the endpoints have to have changed. A router that has moved
@@ -174,7 +174,7 @@ fn stable_side_stands(
     {
         until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
         let then = "traffic leaves the canary Service";
-        gates.wait_until("the data plane to follow the stable Service", until, then);
+        gates.settle("the data plane to follow the stable Service", until, then);
         return false;
     }
     true
@@ -191,7 +191,7 @@ fn step_by_step(
     let all = stable >= facts.limits.replicas;
     if !all {
         let waits_for = format!("{} stable pods to be available", facts.limits.replicas);
-        gates.wait(&waits_for, "the rest of the traffic leaves the canary");
+        gates.wait_in_time(&waits_for, "the rest of the traffic leaves the canary");
     }
     if memory.aborted() {
         return Some(dynamic::weight_kept(facts, memory, shown.least));
@@ -219,6 +219,12 @@ fn stable_service_follows(facts: &Facts, memory: &Memory) -> bool {
         // It cannot be read. Nothing of ours points it elsewhere while an attempt is on its way.
         _ => memory.aborted(),
     }
+}
+
+/// Weight on the canary is that of another revision still: of one before, which the canary has to be rid of first.
+pub(crate) fn is_of_another(facts: &Facts, memory: &Memory) -> bool {
+    let carries = facts.routed() && facts.shown().is_some_and(|shown| shown.most.0 > 0);
+    carries && !reaches_canary(facts, memory)
 }
 
 /// Weight on the canary reaches the canary, and not a revision before it.

@@ -71,7 +71,8 @@ pub(crate) fn done(facts: &Facts, memory: &Memory, gates: &mut Gates) -> bool {
         Some(experiment) if verdict(experiment) == AnalysisPhase::Successful => return true,
         Some(experiment) => {
             let waits_for = format!("Experiment {} ({})", experiment.name, experiment.phase);
-            gates.wait(&waits_for, "success goes on, failure takes back");
+            let until = experiment.until.filter(|until| *until > facts.world.now);
+            gates.wait_until(&waits_for, until, "success goes on, failure takes back");
         }
         None => gates.wait("the Experiment of this step to start", "it measures"),
     }

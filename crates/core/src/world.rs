@@ -177,6 +177,9 @@ pub struct AnalysisRun {
     /// Requests to the canary that its comparisons have counted so far; `None` without any.
     #[serde(default)]
     pub served: Option<i64>,
+    /// When it ends inconclusive for want of data, while it has none (`noDataTimeout`).
+    #[serde(default)]
+    pub gives_up: Option<Timestamp>,
 }
 
 impl AnalysisRun {
@@ -214,6 +217,9 @@ pub struct Experiment {
     pub message: String,
     /// An analysis of it has not come to an end.
     pub unmeasured: bool,
+    /// Until when it has its next moment, as its own gates say: its time is over, or a template is late.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// Its templates as it reports them.
     pub templates: Vec<Trial>,
 }

@@ -163,6 +163,6 @@ function row(rollout, everywhere) {
 
 function waits({ serin, message, status }) {
   const gate = serin.gates?.[0];
-  if (status !== "Degraded" && gate) return h("span", { class: "waits" }, gate.waitsFor, gate.until && h("span", { class: "quiet" }, ", ends ", away(gate.until, "left")));
+  if (status !== "Degraded" && gate) return h("span", { class: "waits" }, gate.waitsFor, gate.until && h("span", { class: "quiet" }, ", ", away(gate.until, "left")));
   return message && h("span", { class: "waits", title: message }, message);
 }

@@ -171,6 +171,7 @@ pub(crate) fn analysis_run(
                 phase: AnalysisPhase::Unset,
                 message: String::new(),
                 served: None,
+                gives_up: None,
             });
             Ok(())
         }
@@ -289,6 +290,7 @@ fn created_experiment(object: &Value, now: Timestamp, number: u64) -> Experiment
         phase: AnalysisPhase::Unset,
         message: String::new(),
         unmeasured: object.pointer("/spec/analyses").is_some(),
+        until: None,
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct Evidence {
     /// Since when there have been no data, seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) silent_since: Option<i64>,
+    /// When the analysis ends for want of data (`noDataTimeout`), seconds since 1970: the plan of the Rollout says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gives_up: Option<i64>,
     /// What the last look said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said: Option<Verdict>,
@@ -108,6 +111,7 @@ impl Evidence {
             served: 0,
             extensions: 0,
             silent_since: None,
+            gives_up: None,
             said: None,
             firm: false,
             past: None,

@@ -63,6 +63,9 @@ pub(super) fn windows(
         }
     }
     comparing.lose_patience(result);
+    let (silent_since, patience) = (comparing.evidence.silent_since, comparing.plan.patience);
+    comparing.evidence.gives_up =
+        silent_since.zip(patience).map(|(since, patience)| since.saturating_add(patience));
     if comparing.evidence != before || result.evidence.is_none() {
         result.evidence = comparing.evidence.stored();
     }

@@ -104,11 +104,22 @@ fn a_long_silence_ends_inconclusive_and_never_worse() {
         let requests = json!({"requests": "http_requests_total"});
         let mut stage = stage(json!({"comparison": {"noDataTimeout": timeout, "errorRate": requests}}));
         let empty = Counters::default();
-        stage.play(4200, |_, ask| match answer {
+        let said = |ask: &Ask| match answer {
             "silent" => empty.answer(ask),
             "down" => down(),
             _ => refused(),
-        });
+        };
+        stage.play(300, |_, ask| said(ask));
+        let gives_up = serin_core::world::AnalysisRun::from(&stage.run).gives_up.map(|at| at.as_second());
+        let patience =
+            [(json!(null), 3600), (json!("10m"), 600)].into_iter().find(|(text, _)| *text == timeout);
+        let expected = patience.map(|(_, seconds)| NOON..NOON + seconds + 120);
+        assert_eq!(
+            expected.is_some_and(|expected| gives_up.is_some_and(|at| expected.contains(&at))),
+            phase == Inconclusive,
+            "{answer} {timeout}: {gives_up:?}"
+        );
+        stage.play(3900, |_, ask| said(ask));
         assert_eq!(stage.status().phase, phase, "{answer} {timeout}");
         if phase == Inconclusive {
             assert!(

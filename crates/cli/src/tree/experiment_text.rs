@@ -2,6 +2,7 @@
 
 use super::experiment::{ExperimentTree, Template};
 use super::text::{Node, notes, rooted, run, set, word};
+use crate::moment::clock;
 use crate::paint::{Paint, Tone, of_analysis};
 
 /// The header and the tree.
@@ -29,7 +30,9 @@ fn header(tree: &ExperimentTree, paint: Paint) -> String {
     }
     for (index, gate) in tree.gates.iter().enumerate() {
         let then = if gate.then.is_empty() { String::new() } else { format!("; {}", gate.then) };
-        line(if index == 0 { "Waits for:" } else { "" }, &format!("{}{then}", gate.waits_for));
+        let until = gate.until.as_ref().map(|until| format!(", until {}", clock(until.0, until.0)));
+        let until = until.unwrap_or_default();
+        line(if index == 0 { "Waits for:" } else { "" }, &format!("{}{until}{then}", gate.waits_for));
     }
     for (index, template) in tree.templates.iter().enumerate() {
         let service = template.service.as_ref().map(|name| format!(", service {name}")).unwrap_or_default();

@@ -185,7 +185,8 @@ fn trial(change: serde_json::Value) -> ObservedExperiment {
 
 #[test]
 fn an_experiment_is_drawn_with_its_templates_and_runs() {
-    let gates = json!([{"waitsFor": "pods of template canary", "then": "ends as Failed at 14:15"}]);
+    let gates =
+        json!([{"waitsFor": "pods of template canary", "until": "2026-11-24T14:15:00Z", "then": "it runs"}]);
     let message = json!([
         {"name": "baseline", "status": "Running", "replicas": 1, "availableReplicas": 1, "serviceName": "trial-baseline"},
         {"name": "canary", "status": "Error", "message": "quota exceeded"},
@@ -198,7 +199,7 @@ Status:          ◌ Running
 Message:         it waits
 Duration:        20m
 Remaining:       11m
-Waits for:       pods of template canary; ends as Failed at 14:15
+Waits for:       pods of template canary, until 14:15:00 UTC; it runs
 Templates:       baseline: Running, 1/1 available, service trial-baseline
                  canary: Error, 0/2 available
 

@@ -120,7 +120,7 @@ fn ensure(
             });
             writes.push(Write { object: key(facts, &name), effect: Effect::Create(object) });
         }
-        Err(problem) => gates.wait(&problem, "the analysis starts when it is mended"),
+        Err(problem) => gates.wait_in_time(&problem, "the analysis starts when it is mended"),
     }
 }
 

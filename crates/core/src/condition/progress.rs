@@ -1,13 +1,17 @@
 //! Decides the condition Progressing: whether an attempt moves, waits for somebody, is late or was aborted.
 
+use jiff::Timestamp;
 use serin_api::RolloutStatus;
 
 use super::{Said, find, is_true, remove, set, word};
 use crate::analysis;
+use crate::dry_run;
 use crate::facts::Facts;
+use crate::gate::{Deadline, Late};
 use crate::load_balancer;
 use crate::memory::Memory;
 use crate::revision;
+use crate::safety;
 use crate::time::after;
 
 pub(super) fn update(
@@ -71,7 +75,7 @@ fn set_aborted(facts: &Facts, memory: &mut Memory) {
 }
 
 /// Removed first, so that the time of the last update moves: the progress deadline counts from it.
-fn set_moving(memory: &mut Memory, now: jiff::Timestamp, name: &str, fell_ill: bool) {
+fn set_moving(memory: &mut Memory, now: Timestamp, name: &str, fell_ill: bool) {
     let said = if fell_ill && memory.fully_promoted() {
         Said("True", "ReplicaSetNotAvailable", "Rollout does not have minimum availability".to_owned())
     } else {
@@ -103,14 +107,35 @@ fn progressed(before: &RolloutStatus, memory: &Memory) -> bool {
         || after.blue_green.preview_selector != before.blue_green.preview_selector
 }
 
-/// The deadline does not run while somebody else's work is waited for: pauses, analyses, bakes, delayed scale-downs, AWS.
 fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
-    let Some(known) = find(&memory.status, word::PROGRESSING).cloned() else {
-        return false;
-    };
-    if known.reason == word::DEADLINE_EXCEEDED {
+    let known = find(&memory.status, word::PROGRESSING);
+    if known.is_some_and(|known| known.reason == word::DEADLINE_EXCEEDED) {
         return true;
     }
+    if let Some(until) = delayed(facts) {
+        memory.wake_at(until);
+        return false;
+    }
+    let Some(deadline) = limit(facts, memory) else {
+        return false;
+    };
+    if facts.world.now > deadline {
+        return true;
+    }
+    memory.wake_at(after(deadline, 1));
+    false
+}
+
+/// Pods of an older revision are kept until then: nothing is late before.
+fn delayed(facts: &Facts) -> Option<Timestamp> {
+    let latest = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
+    latest.filter(|until| *until > facts.world.now)
+}
+
+/// When an attempt that does not move any more is late. The deadline does not run while somebody else's work is waited
+/// for: pauses, analyses, bakes, AWS.
+fn limit(facts: &Facts, memory: &Memory) -> Option<Timestamp> {
+    let known = find(&memory.status, word::PROGRESSING)?;
     let takes_steps = !(memory.promoting_fully() || memory.stable().is_empty());
     let step = memory.step().filter(|_| takes_steps).and_then(|index| facts.steps.get(index));
     let unlimited = step
@@ -122,18 +147,22 @@ fn deadline_passed(facts: &Facts, memory: &mut Memory) -> bool {
         || memory.watching
         || load_balancer::silent(facts)
         || memory.status.canary.bake.is_some();
-    let delayed = facts.others.iter().filter_map(|set| set.scale_down_deadline()).max();
-    if let Some(until) = delayed.filter(|until| *until > facts.world.now) {
-        memory.wake_at(until);
-        return false;
+    let seconds = i64::from(facts.rollout.progress_deadline_seconds());
+    (!unlimited).then(|| after(known.last_update_time.0, seconds))
+}
+
+/// How long the attempt may stand still, for its gates. Call it when the conditions are up to date.
+pub(crate) fn deadline(facts: &Facts, memory: &Memory) -> Deadline {
+    let late = if safety::aborts_when_late(facts, memory) { Late::Aborted } else { Late::Told };
+    let known = find(&memory.status, word::PROGRESSING);
+    match known.map(|known| known.reason.as_str()) {
+        Some(word::DEADLINE_EXCEEDED) => return Deadline::Passed(late),
+        Some(word::CREATE_ERROR) => return Deadline::Open,
+        _ => {}
     }
-    if unlimited {
-        return false;
-    }
-    let deadline = after(known.last_update_time.0, i64::from(facts.rollout.progress_deadline_seconds()));
-    if facts.world.now > deadline {
-        return true;
-    }
-    memory.wake_at(after(deadline, 1));
-    false
+    // In a dry run nothing can move, and no deadline runs.
+    let limit = limit(facts, memory).filter(|_| facts.new.is_some() && !dry_run::is_on(facts.rollout));
+    limit.map_or(Deadline::Open, |limit| {
+        Deadline::At(delayed(facts).map_or(limit, |until| until.max(limit)), late)
+    })
 }

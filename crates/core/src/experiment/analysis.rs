@@ -76,7 +76,9 @@ fn verify(facts: &Facts, memory: &mut Memory, analysis: &ExperimentAnalysis) -> 
     let until = created.map(|created| after(created.0, PATIENCE_SECONDS));
     if let Some(until) = until.filter(|until| facts.world.now < *until) {
         memory.wake_after(facts.world.now, until);
-        memory.gates.wait(&format!("{kind} '{name}'"), "the experiment fails without it");
+        let since = created.map_or(facts.world.now, |created| created.0);
+        let then = "the experiment runs; if not in time, it ends as an error";
+        memory.gates.until(&format!("{kind} '{name}'"), since, until, then);
         return Ok(false);
     }
     let resource = format!("{}s.argoproj.io", kind.to_lowercase());

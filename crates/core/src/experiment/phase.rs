@@ -52,13 +52,17 @@ fn wait(facts: &Facts, memory: &mut Memory, ended: bool) {
     });
     let pending = facts.analyses.iter().filter(|analysis| analysis.required_for_completion);
     let pending: Vec<_> = pending.map(|analysis| format!("'{}'", analysis.name)).collect();
-    if let Some((since, end)) = end.filter(|_| !ended) {
+    // Past its end it waits for an analysis, which says so.
+    if let Some((since, end)) = end.filter(|(_, end)| !ended && *end > facts.world.now) {
         memory.wake_after(facts.world.now, end);
         memory.gates.until("the time of the experiment to be over", since, end, "it is successful");
     }
     if !pending.is_empty() {
         let names = pending.join(", ");
-        memory.gates.wait(&format!("the required analyses {names}"), "the experiment ends as they do");
+        memory.gates.wait(
+            &format!("the required analyses {names}"),
+            "the experiment ends as they do; if one fails, or is undecided, at once",
+        );
     } else if end.is_none() {
         let then =
             "it has neither duration nor required analyses; `kubectl serin terminate experiment` ends it";

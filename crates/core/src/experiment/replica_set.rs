@@ -38,7 +38,10 @@ pub(super) fn create(
         // What is there may be what an Experiment of this name has left, and go soon.
         status.collision_count.get_or_insert(1);
         let waits_for = format!("ReplicaSet {name}, which belongs to somebody else, to go");
-        memory.gates.wait(&waits_for, "it is made; give the experiment or the template another name");
+        memory.gates.wait(
+            &waits_for,
+            "one for the template is made; give the experiment or the template another name",
+        );
     }
     status.last_transition_time.get_or_insert(api_time(facts.world.now));
     if let Some(object) = object(facts, template, &name, status.collision_count) {

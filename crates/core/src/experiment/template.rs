@@ -106,7 +106,7 @@ fn late(
     let why = failure.map(|(reason, message)| format!(" ({reason}: {message})")).unwrap_or_default();
     let wanted = facts.wanted(&template.name);
     let waits_for = format!("{wanted} pods of template '{}' to be available{why}", template.name);
-    memory.gates.until(&waits_for, since, deadline, "then the template has failed");
+    memory.gates.until(&waits_for, since, deadline, "the experiment runs; if not in time, it fails");
     false
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn advance(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut 
         memory.cutover = true;
         let waits_for =
             format!("Service {} to select revision {}", strategy.active_service, facts.current_hash);
-        gates.wait(&waits_for, "it gets the traffic");
+        gates.wait_in_time(&waits_for, "it gets the traffic");
     }
 }
 
@@ -88,7 +88,7 @@ fn may_cut_over(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory
         if !scale::ready(facts, strategy, memory) {
             let wanted = scale::wanted(facts, strategy, memory);
             let waits_for = format!("{wanted} pods of revision {} to be available", facts.current_hash);
-            gates.wait(&waits_for, "it is checked, then the active Service switches to it");
+            gates.wait_in_time(&waits_for, "it is checked, then the active Service switches to it");
             return false;
         }
         if !(pre_promotion_done(strategy, memory, gates) && pause_done(facts, strategy, memory, gates)) {
@@ -103,7 +103,7 @@ fn may_cut_over(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory
     if !scale::saturated(facts) {
         let replicas = facts.limits.replicas;
         let waits_for = format!("{replicas} pods of revision {} to be available", facts.current_hash);
-        gates.wait(&waits_for, "the active Service switches to it");
+        gates.wait_in_time(&waits_for, "the active Service switches to it");
         return false;
     }
     true

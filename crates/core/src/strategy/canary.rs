@@ -141,7 +141,7 @@ fn begin_pause(facts: &Facts, memory: &mut Memory, gates: &mut Gates) {
         return;
     }
     if facts.new.is_none_or(|set| capacity::desired(facts, memory).canary > 0 && set.pods.serving() == 0) {
-        gates.wait("a canary pod to be available", "the pause step begins");
+        gates.wait_in_time("a canary pod to be available", "the pause step begins");
         return;
     }
     memory.pause(CANARY_PAUSE_STEP, facts.world.now);
@@ -161,6 +161,10 @@ fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bo
     if !facts.routed() || none {
         return true;
     }
+    if traffic::is_of_another(facts, memory) {
+        gates.wait_in_time("the traffic of another revision to leave the canary", "the step gets its weight");
+        return false;
+    }
     let wanted = traffic::step_weight(facts, memory);
     match facts.effective() {
         Some(Effective::Applied(split)) if split.same_weights(&Split::new(split.total, wanted)) => {
@@ -168,23 +172,18 @@ fn traffic_in_force(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> bo
                 return true;
             };
             let waits_for = format!("the data plane to follow weight {wanted}");
-            match until {
-                Some(until) => {
-                    memory.wake_after(facts.world.now, until);
-                    gates.until(&waits_for, facts.world.now, until, "the step is done");
-                }
-                None => gates.wait(&waits_for, "the step is done"),
-            }
+            until.into_iter().for_each(|until| memory.wake_after(facts.world.now, until));
+            gates.settle(&waits_for, until, "the step is done");
             false
         }
         Some(Effective::Unknown(why)) => {
-            gates.wait(&format!("the router: {why}"), "the step goes on when it answers");
+            gates.wait_in_time(&format!("the router: {why}"), "the step goes on when it answers");
             false
         }
         _ => {
             let doubt = load_balancer::doubt(facts).map(|doubt| doubt.waits_for.clone());
             let waits_for = doubt.unwrap_or_else(|| format!("the router to apply weight {wanted}"));
-            gates.wait(&waits_for, "the step is done");
+            gates.wait_in_time(&waits_for, "the step is done");
             false
         }
     }
@@ -228,14 +227,15 @@ fn promotion(facts: &Facts, memory: &mut Memory, gates: &mut Gates) -> Option<St
         return None;
     }
     if !capacity::enough(facts, new.pods.serving(), facts.limits.replicas) {
-        gates.wait(
+        gates.wait_in_time(
             &format!("{} pods of revision {} to be available", facts.limits.replicas, new.hash),
             "it becomes stable",
         );
         return None;
     }
-    if facts.ping_pong() && !traffic::reaches_canary(facts, memory) {
-        gates.wait("the Service of the canary to select the new revision", "it becomes stable");
+    let leads_elsewhere = facts.ping_pong() && !traffic::reaches_canary(facts, memory);
+    if leads_elsewhere || traffic::is_of_another(facts, memory) {
+        gates.wait_in_time("the Service of the canary to select the new revision", "it becomes stable");
         return None;
     }
     let watched = watch::is_on(facts, memory);

@@ -1,5 +1,6 @@
 //! Reads what `plan` looks at from objects as the API server has them.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use serin_api::label;
 
@@ -66,6 +67,7 @@ impl From<&serin_api::AnalysisRun> for AnalysisRun {
             phase: status.map(|status| status.phase).unwrap_or_default(),
             message: status.map(|status| status.message.clone()).unwrap_or_default(),
             served: status.and_then(served),
+            gives_up: status.and_then(gives_up),
         }
     }
 }
@@ -74,6 +76,13 @@ impl From<&serin_api::AnalysisRun> for AnalysisRun {
 fn served(status: &serin_api::AnalysisRunStatus) -> Option<i64> {
     let counts = status.metric_results.iter().filter_map(|result| result.evidence.as_ref());
     counts.filter_map(|evidence| evidence.get("served")?.as_i64()).max()
+}
+
+/// The first comparison that ends for want of data ends the run.
+fn gives_up(status: &serin_api::AnalysisRunStatus) -> Option<Timestamp> {
+    let open = status.metric_results.iter().filter(|result| !result.phase.completed());
+    let moments = open.filter_map(|result| result.evidence.as_ref()?.get("givesUp")?.as_i64());
+    Timestamp::from_second(moments.min()?).ok()
 }
 
 impl From<&serin_api::Experiment> for Experiment {
@@ -98,6 +107,7 @@ impl From<&serin_api::Experiment> for Experiment {
             phase: status.phase,
             message: status.message.clone(),
             unmeasured,
+            until: status.gates.iter().flatten().filter_map(|gate| Some(gate.until.as_ref()?.0)).min(),
             templates: templates.collect(),
         }
     }

@@ -153,6 +153,9 @@ fn what_cannot_be_measured_is_an_error_that_says_it() {
     assert_eq!(phase(&stored(&waiting)), "Running|", "a template applied with it may come into sight later");
     let early = missing.clone().plan();
     assert!(waits(&early).contains("AnalysisTemplate 'gone'") && early.wake.is_some(), "{}", waits(&early));
+    let gates = early.status.gates.clone().unwrap_or_default();
+    let gate = gates.iter().find(|gate| gate.waits_for == "AnalysisTemplate 'gone'").unwrap();
+    assert_eq!(gate.until.as_ref().map(|until| until.0), early.wake, "it says until when");
     let verification = "AnalysisTemplate verification failed for analysis 'errors': analysistemplates.argoproj.io \"gone\" not found";
     let missing = missing.slow().wait(5).rest();
     assert_eq!(phase(&stored(&missing)), format!("Error|{verification}"));

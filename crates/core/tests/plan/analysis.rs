@@ -1,5 +1,6 @@
 //! Which AnalysisRuns there are, when, with which words, and what holds until they have evidence.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, label};
 use serin_core::Plan;
@@ -284,6 +285,22 @@ fn without_evidence_nothing_goes_on_by_itself() {
         let why = "the background analysis: prometheus: connection refused";
         assert!(waits_for(&waiting, why), "{name}: {:?}", waiting.status.gates);
         assert!(!waits_for(&measured, "the background analysis"), "{name}");
+        let mut gives_up = None;
+        let patient = build("prometheus: connection refused").edit(|world| {
+            gives_up = Some(world.now + SignedDuration::from_secs(100));
+            world.analysis_runs.iter_mut().for_each(|run| run.gives_up = gives_up);
+        });
+        for (seconds, until) in [(0, gives_up), (99, gives_up), (100, None)] {
+            let gates = patient.clone().wait(seconds).plan().status.gates.unwrap();
+            let gate = gates.iter().find(|gate| gate.waits_for.contains(why)).unwrap();
+            assert_eq!(gate.until.as_ref().map(|until| until.0), until, "{name}: after {seconds} s");
+            assert_eq!(
+                gate.then.contains("if not in time, it pauses"),
+                until.is_some(),
+                "{name}: {}",
+                gate.then
+            );
+        }
     }
     let promoted = routed(&last, 1, "").weight(100).plan().status.stable_rs;
     assert_eq!(promoted.as_deref(), Some("v2"), "with evidence it becomes stable");
@@ -327,6 +344,7 @@ fn history(phases: &[AnalysisPhase], limits: Value) -> Scene {
         phase: *said,
         message: String::new(),
         served: None,
+        gives_up: None,
     };
     let runs: Vec<_> = phases.iter().enumerate().map(run).collect();
     base().spec(json!({"analysis": limits})).edit(|world| world.analysis_runs = runs)

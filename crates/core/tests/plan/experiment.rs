@@ -1,5 +1,6 @@
 //! Experiment steps: what they make, what its phases lead to, who ends it, and the traffic of its templates.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serin_api::AnalysisPhase::{self, Error, Failed, Inconclusive, Pending, Running, Successful};
 use serin_core::split::{Effective, Split, Weight};
@@ -163,6 +164,18 @@ fn an_experiment_that_a_person_cut_short_before_it_was_measured_decides_nothing(
     };
     assert_eq!(ended(true), "Paused|InconclusiveExperiment");
     assert_eq!(ended(false), "Paused|CanaryPauseStep", "everything had been measured");
+}
+
+#[test]
+fn the_step_ends_when_the_experiment_says() {
+    let scene = says(at_step(), Running, "");
+    let end = scene.world.now + SignedDuration::from_secs(60);
+    let scene = scene.edit(|world| world.experiments[0].until = Some(end));
+    for (seconds, until) in [(0, Some(end)), (59, Some(end)), (60, None)] {
+        let gates = scene.clone().wait(seconds).plan().status.gates.unwrap();
+        let gate = gates.iter().find(|gate| gate.waits_for.starts_with("Experiment ")).unwrap();
+        assert_eq!(gate.until.as_ref().map(|until| until.0), until, "after {seconds} s");
+    }
 }
 
 #[test]

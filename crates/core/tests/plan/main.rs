@@ -21,6 +21,7 @@ mod duration;
 mod event;
 mod experiment;
 mod extension;
+mod gate;
 mod inconclusive;
 mod law;
 mod load_balancer;

@@ -95,6 +95,13 @@ fn set_weight_with_a_router_moves_pods_then_traffic_then_the_step() {
             Some(0),
             "apply weight 25",
         ),
+        (
+            "nor is the weight of the step, while it is on that Service",
+            by_router((1, 1)).weight(25).selects(CANARY_SERVICE, "v1"),
+            0,
+            Some(0),
+            "another revision to leave the canary",
+        ),
     ] {
         let plan = scene.plan();
         assert_eq!(plan.status.current_step_index, Some(index), "{name}");

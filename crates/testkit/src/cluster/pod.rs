@@ -70,7 +70,8 @@ impl Cluster {
 
     /// A pod answers its readiness probe.
     pub(super) fn pod_ready(&mut self, uid: &str, number: u64) {
-        let now = self.now;
+        // The API has whole seconds, and the ReplicaSet controller counts from what it has.
+        let now = self.now - self.now.rem_euclid(1000);
         let pods = self.truth.pods.entry(uid.to_owned()).or_default();
         if let Some(pod) = pods.iter_mut().find(|pod| pod.number == number) {
             pod.ready_since.get_or_insert(now);

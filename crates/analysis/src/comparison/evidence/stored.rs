@@ -25,6 +25,9 @@ struct Stored {
     edits: i32,
     /// Canary requests judged: the plan of the Rollout reads them, too.
     served: i64,
+    /// When the analysis ends for want of data: the plan of the Rollout reads it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gives_up: Option<i64>,
     /// Everything else.
     packed: String,
 }
@@ -40,8 +43,9 @@ pub(super) fn digest(fingerprint: &str) -> String {
 }
 
 pub(super) fn write(evidence: &Evidence) -> Option<Value> {
-    let Evidence { fingerprint, edits, began, until, judged, served, extensions, silent_since, .. } =
-        evidence;
+    let Evidence {
+        fingerprint, edits, began, until, judged, served, extensions, silent_since, gives_up, ..
+    } = evidence;
     let Evidence { said, firm, past, weight, changed, cut, base, state, .. } = evidence;
     let mut to = Packer::default();
     for number in [*began, *until, i64::from(*judged), i64::from(*extensions), i64::from(*cut)] {
@@ -67,6 +71,7 @@ pub(super) fn write(evidence: &Evidence) -> Option<Value> {
         of: fingerprint.clone(),
         edits: *edits,
         served: *served,
+        gives_up: *gives_up,
         packed: to.text(),
     })
     .ok()
@@ -77,7 +82,7 @@ pub(super) fn read(stored: &Value) -> Option<Evidence> {
         let named: Evidence = serde_json::from_value(stored.clone()).ok()?;
         return Some(Evidence { fingerprint: digest(&named.fingerprint), ..named });
     }
-    let Stored { of, edits, served, packed } = serde_json::from_value(stored.clone()).ok()?;
+    let Stored { of, edits, served, gives_up, packed } = serde_json::from_value(stored.clone()).ok()?;
     let mut from = Unpacker::of(&packed)?;
     let small = |from: &mut Unpacker| i32::try_from(from.integer()?).ok();
     let evidence = Evidence {
@@ -90,6 +95,7 @@ pub(super) fn read(stored: &Value) -> Option<Evidence> {
         extensions: small(&mut from)?,
         cut: small(&mut from)?,
         silent_since: from.maybe()?.map(|second| second as i64),
+        gives_up,
         said: match from.integer()? {
             0 => None,
             1 => Some(Verdict::Fail),

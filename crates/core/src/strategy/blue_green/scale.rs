@@ -93,7 +93,7 @@ fn aborted(
         gates.wait(&waits_for, &format!("revision {} is scaled down", set.hash));
         return size(set, set.pods.spec, Deadline::Keep);
     }
-    keeping_deadline(delayed(facts, memory, set, i64::from(delay).max(ENDPOINTS_SECONDS)))
+    keeping_deadline(delayed(facts, memory, (set, i64::from(delay).max(ENDPOINTS_SECONDS)), gates))
 }
 
 /// Older revisions go when no Service selects them and their delay has passed, newest revision first.
@@ -113,9 +113,9 @@ fn others(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory, gate
         }
         kept = kept.saturating_add(1);
         sizes.push(if kept <= most {
-            follow_replicas(facts, set, delayed(facts, memory, set, delay))
+            follow_replicas(facts, set, delayed(facts, memory, (set, delay), gates))
         } else {
-            beyond_limit(facts, memory, set)
+            beyond_limit(facts, memory, set, gates)
         });
     }
     sizes
@@ -130,10 +130,10 @@ fn follow_replicas(facts: &Facts, set: &ReplicaSet, kept: Size) -> Size {
 }
 
 /// One more than may be kept: it goes as soon as it has surely no traffic any more.
-fn beyond_limit(facts: &Facts, memory: &mut Memory, set: &ReplicaSet) -> Size {
+fn beyond_limit(facts: &Facts, memory: &mut Memory, set: &ReplicaSet, gates: &mut Gates) -> Size {
     let soon = after(facts.world.now, ENDPOINTS_SECONDS);
     match set.scale_down_deadline() {
         Some(deadline) if deadline > soon => size(set, 0, Deadline::Remove),
-        _ => delayed(facts, memory, set, ENDPOINTS_SECONDS),
+        _ => delayed(facts, memory, (set, ENDPOINTS_SECONDS), gates),
     }
 }
