@@ -104,9 +104,14 @@ impl Gates {
 
     /// As [`Self::wait_in_time`], when nothing better has been said.
     pub(crate) fn wait_at_least(&mut self, waits_for: &str, then: &str) {
-        if self.closed.is_empty() {
+        if self.is_empty() {
             self.wait_in_time(waits_for, then);
         }
+    }
+
+    /// Nothing is waited for so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.closed.is_empty()
     }
 
     /// The gates for the status. `deadline` is that of what has to happen in time.

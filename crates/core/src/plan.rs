@@ -18,7 +18,8 @@ use crate::world::World;
 use crate::write::{Effect, Write};
 use crate::{
     analysis, brake, condition, count, dry_run, duration, ephemeral, extension, finalizer, load_balancer,
-    orphan, parting, phase, replica_set, restart, revision, safety, scale, service, traffic, trial, weights,
+    orphan, parting, phase, replica_set, restart, revision, safety, scale, service, strategy, traffic, trial,
+    weights,
 };
 
 /// What happens when the API server takes what it has refused.
@@ -259,6 +260,9 @@ fn conclude(facts: &Facts, mut memory: Memory, mut gates: Gates, plan: Plan) -> 
             "Pod" => gates.wait(&accept(), THEN_AGAIN),
             _ => gates.wait_in_time(&accept(), THEN_AGAIN),
         }
+    }
+    if phase != "Healthy" && facts.rollout.spec.paused && gates.is_empty() {
+        strategy::gate_of_spec(&mut gates);
     }
     if phase != "Healthy" {
         let (_, standing) = phase::standing(facts, &memory.status);

@@ -6,6 +6,7 @@
 mod command;
 mod end;
 mod eviction;
+mod gate;
 mod law;
 mod pod;
 mod process;
@@ -251,6 +252,7 @@ impl Cluster {
     /// Faults end; what is down comes back.
     fn begin_fair(&mut self) {
         self.fair = true;
+        self.laws.fair_since = Some(self.now);
         self.quota_until = 0;
         self.process.blind_routes.clear();
         self.tell(|| "from here on everything is fair".to_owned());

@@ -114,6 +114,7 @@ fn what_waits_for_somebody_has_no_end() {
     };
     for (name, scene, waits_for) in [
         ("a pause", paused.clone(), "a person at an indefinite pause step"),
+        ("a paused spec at rest", base().paused(true).rest(), "spec.paused is true"),
         ("a paused spec", without_pods().paused(true).rest(), "spec.paused is true"),
         ("an abort", paused.abort().rest(), "because this one was aborted"),
         ("an analysis", analysed.update("v2").rest(), "AnalysisRun"),

@@ -20,6 +20,8 @@ use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 pub(crate) struct Laws {
     pub(crate) plans: u64,
     pub(crate) violations: Vec<String>,
+    /// Since when there are no more faults.
+    pub(crate) fair_since: Option<i64>,
     flows: BTreeMap<String, (Flow, i32)>,
     services: BTreeMap<String, (Option<String>, i32)>,
     /// What the routes ask for since a plan has known of the abort.
@@ -38,6 +40,7 @@ impl Cluster {
         self.judge_services(ours);
         self.judge_abort();
         self.judge_sessions();
+        self.judge_moments();
         if lowered {
             self.judge_availability();
         }
@@ -216,6 +219,7 @@ impl Cluster {
         {
             self.violation(format!("weights do not sum to 100: {split:?}"));
         }
+        self.judge_gates(world, decided);
         let status = &decided.status;
         let idle = Some(status) == world.rollout.status.as_ref() && decided.writes.is_empty();
         let idle = idle && decided.services.is_empty() && self.flows_as_wished(world, decided);
@@ -263,6 +267,7 @@ impl Cluster {
             Ok(_) => self.violation("a stored World leads to another plan".to_owned()),
             Err(error) => self.violation(format!("a World cannot be stored: {error}")),
         }
+        self.judge_last_moments(&stored);
         for text in super::end::problems(self, &stored) {
             self.violation(text);
         }

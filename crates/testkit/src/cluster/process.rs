@@ -232,11 +232,18 @@ impl Cluster {
             let fresh = !self.stale(&Key::new(Kind::Route, index.to_string()));
             if let Some((seen, shown)) =
                 shown(index).filter(|_| fresh && !self.process.blind_routes.contains(&index))
-                && shown != asked
+                && (shown != asked || self.is_blank(index))
             {
                 turns.push(Turn::Route { route: index, seen, asked });
             }
         }
         turns
+    }
+
+    /// The cache shows a route that says nothing yet: what it is asked for has to be written, be it all to stable.
+    fn is_blank(&self, index: usize) -> bool {
+        let key = Key::new(Kind::Route, index.to_string());
+        let cached = self.process.cache.get(&key).map(|(_, object)| object.as_ref());
+        matches!(cached, Some(Object::Route(route)) if route.blank)
     }
 }
