@@ -12,6 +12,12 @@ app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 |
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* The name differs from the controller's, whose Services and budgets must not choose these pods. */}}
+{{- define "serin.dashboardLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" }}-dashboard
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "serin.labels" -}}
 {{ include "serin.selectorLabels" . }}
 app.kubernetes.io/part-of: serin

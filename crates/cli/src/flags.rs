@@ -135,6 +135,12 @@ pub enum Verb {
     /// Check a service from outside, without a Rollout; for pipelines.
     #[command(subcommand)]
     Verify(VerifyVerb),
+    /// Show rollouts in a browser.
+    ///
+    /// It only shows, unless it is started with --allow-actions. Without --auth it serves this machine alone, and whoever
+    /// reaches it there acts with the rights of the kubeconfig in use; it refuses to listen anywhere else. docs/dashboard.md
+    /// says how to offer it to a team.
+    Dashboard(Box<serin_dashboard::flags::Flags>),
     /// Print the version.
     Version(VersionArguments),
     /// Print a completion script, for example: kubectl serin completion bash.

@@ -54,6 +54,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Plan(arguments) => plan::run(&cli.connection, arguments, paint).await,
         Verb::Simulate(arguments) => simulate::run(arguments, paint),
         Verb::Replay(arguments) => replay::run(&cli.connection, arguments, paint).await,
+        Verb::Dashboard(flags) => dashboard(flags).await,
         Verb::Version(arguments) => version::run(arguments),
         Verb::Completion { shell } => completion(*shell),
         verb => {
@@ -61,6 +62,12 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             with_cluster(&cluster, verb, paint).await
         }
     }
+}
+
+/// Serves until it is ended.
+async fn dashboard(flags: &serin_dashboard::flags::Flags) -> Result<(), Failure> {
+    serin_dashboard::serve::log();
+    serin_dashboard::serve::run(flags.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))
 }
 
 /// The verbs that cannot do without a cluster.

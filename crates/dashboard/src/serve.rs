@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Reviewer};
 use crate::api::router;
@@ -15,6 +16,12 @@ use crate::cluster::Cluster;
 use crate::flags::{Auth, Flags};
 use crate::pods::Pods;
 use crate::watch::start;
+
+/// Writes what happens to stderr; RUST_LOG says how much.
+pub fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
 
 /// Serves until SIGTERM or SIGINT.
 ///

@@ -10,8 +10,8 @@ use serin_e2e::controller::target_binary;
 use serin_e2e::receiver::Receiver;
 use serin_e2e::{Scene, manifest, play};
 
-/// Name and tag of the image that the tests load.
-const IMAGE: (&str, &str) = ("serin-controller", "e2e");
+/// Tag of the images that the tests load.
+const TAG: &str = "e2e";
 
 /// Port of the receiver of notifications.
 const RECEIVER: u16 = 18080;
@@ -62,7 +62,7 @@ mod fast {
         play("chart", async |scene| {
             let lint = helm("lint", scene, &[])?;
             ensure!(lint.contains("0 chart(s) failed"), "{lint}");
-            for settings in [&[][..], &["controller.namespaced=true", "replicas=2"]] {
+            for settings in [&["dashboard.enabled=true"][..], &["controller.namespaced=true", "replicas=2"]] {
                 let objects = helm("template", scene, settings)?;
                 ensure!(objects.contains("kind: Deployment"), "{objects}");
                 let wildcards = objects.lines().filter(|line| {
@@ -113,11 +113,16 @@ mod fast {
 
 /// Loads the controller as an image; its setting for the chart.
 fn image() -> Result<String> {
+    load("serin-controller")?;
+    Ok(format!("image.tag={TAG}"))
+}
+
+/// Makes an image of its name around a program and loads it.
+fn load(program: &str) -> Result<()> {
     let tool = std::env::var("SERIN_CLUSTER").context("run the tests with `./dev e2e`")?;
-    let program = target_binary("serin-controller");
-    let image = format!("{}:{}", IMAGE.0, IMAGE.1);
-    run(&tool, &["image", &image, program.to_str().unwrap_or_default(), "--with-libs"], "")?;
-    Ok(format!("image.tag={}", IMAGE.1))
+    let binary = target_binary(program);
+    let image = format!("{program}:{TAG}");
+    run(&tool, &["image", &image, binary.to_str().unwrap_or_default(), "--with-libs"], "").map(drop)
 }
 
 #[test]
@@ -199,6 +204,74 @@ fn a_team_is_told_by_its_own_services_when_the_release_lets_it() {
         let told = receiver.messages(1).await?;
         ensure!(told == [json!({"path": "/team", "token": "of-the-team", "body": "SHOP"})], "{told:?}");
         run("kubectl", &["delete", "namespace", &team, "--wait=false"], "")?;
+        helm("uninstall", scene, &[])?;
+        Ok(())
+    });
+}
+
+/// A service account of the namespace that may do this to what the dashboard shows; a token of it.
+fn person(scene: &Scene, name: &str, verbs: &str) -> Result<String> {
+    let namespace = scene.namespace();
+    run("kubectl", &["create", "serviceaccount", name, "-n", namespace], "")?;
+    if !verbs.is_empty() {
+        let (verbs, account) = (format!("--verb={verbs}"), format!("--serviceaccount={namespace}:{name}"));
+        let shown = "--resource=rollouts.argoproj.io,rollouts.argoproj.io/status,analysisruns.argoproj.io,replicasets.apps,pods";
+        run("kubectl", &["create", "role", name, "-n", namespace, &verbs, shown], "")?;
+        let role = format!("--role={name}");
+        run("kubectl", &["create", "rolebinding", name, "-n", namespace, &role, &account], "")?;
+    }
+    Ok(run("kubectl", &["create", "token", name, "-n", namespace], "")?.trim().to_owned())
+}
+
+/// The code and the body that the dashboard answers to somebody.
+fn asked(address: &str, method: &str, path: &str, token: &str) -> Result<(String, String)> {
+    let url = format!("http://{address}:3100/rollouts/api/v1/{path}");
+    let header = format!("Authorization: Bearer {token}");
+    let mut arguments =
+        vec!["-sS", "-m", "10", "-H", "x-serin-dashboard: 1", "-X", method, "-w", "\n%{http_code}", &url];
+    if !token.is_empty() {
+        arguments.extend(["-H", &header]);
+    }
+    let answer = run("curl", &arguments, "")?;
+    let (body, code) = answer.rsplit_once('\n').context("no code")?;
+    Ok((code.to_owned(), body.to_owned()))
+}
+
+#[test]
+fn a_dashboard_of_the_release_shows_and_does_what_the_person_may() {
+    play("chart-dashboard", async |scene| {
+        let (cluster, namespace) = (scene.cluster.clone(), scene.namespace().to_owned());
+        let steps = "      steps:\n      - setWeight: 50\n      - pause: {}\n";
+        cluster.apply(&manifest::rollout(&namespace, "v1", 1, steps)).await?;
+        cluster.until_phase("shop", "Healthy", 90).await?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        cluster.until_phase("shop", "Paused", 90).await?;
+        let tag = image()?;
+        load("kubectl-serin")?;
+        let dashboard = ["dashboard.enabled=true", "dashboard.allowActions=true"];
+        let base = [tag.as_str(), "controller.namespaced=true", "crds.install=false"];
+        helm("install", scene, &[&base[..], &dashboard[..]].concat())?;
+        let ready = |found: &Value| found["status"]["readyReplicas"] == 1;
+        let key = ("apps/v1", "Deployment", "serin-dashboard");
+        cluster.until_object(key, "ready", 120, ready).await?;
+        let select = ["get", "pods", "-n", &namespace, "-l", "app.kubernetes.io/name=serin-dashboard"];
+        let address =
+            run("kubectl", &[&select[..], &["-o", "jsonpath={.items[0].status.podIP}"]].concat(), "")?;
+
+        let (stranger, viewer) = (person(scene, "stranger", "")?, person(scene, "viewer", "list")?);
+        let (editor, list) =
+            (person(scene, "editor", "list,get,patch")?, format!("rollouts/{namespace}/info"));
+        for (token, code) in [("", "401"), ("nonsense", "401"), (&stranger, "403"), (&viewer, "200")] {
+            let (found, body) = asked(&address, "GET", &list, token)?;
+            ensure!(found == code, "{token:.9} gets {found}: {body}");
+            ensure!(body.contains("\"shop\"") == (code == "200"), "{token:.9} is told {body}");
+        }
+        let abort = format!("rollouts/{namespace}/shop/abort");
+        for (token, code) in [(&viewer, "403"), (&editor, "200")] {
+            let (found, body) = asked(&address, "PUT", &abort, token)?;
+            ensure!(found == code, "{token:.9} gets {found}: {body}");
+        }
+        cluster.until_phase("shop", "Degraded", 60).await?;
         helm("uninstall", scene, &[])?;
         Ok(())
     });

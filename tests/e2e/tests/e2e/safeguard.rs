@@ -193,3 +193,51 @@ fn a_brake_of_the_namespace_holds_and_aborts_and_is_released() {
         Ok(())
     });
 }
+
+/// What `kubectl serin` prints, if it ends well.
+async fn serin(scene: &Scene, arguments: &[&str]) -> Result<String> {
+    let program = serin_e2e::controller::target_binary("kubectl-serin");
+    let output = tokio::process::Command::new(program)
+        .args(["-n", scene.namespace()])
+        .args(arguments)
+        .output()
+        .await?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{arguments:?}: {said}");
+    Ok(said)
+}
+
+#[test]
+fn a_person_holds_a_label_by_a_verb_takes_updates_back_and_lets_go() {
+    play("hold", async |scene| {
+        let strategy = "      steps:\n      - setWeight: 50\n      - pause: {duration: 1}\n";
+        scene.cluster.apply(&manifest::rollout(scene.namespace(), "v1", 2, strategy)).await?;
+        let team = json!({"metadata": {"labels": {"team": "web"}}});
+        scene.cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", team).await?;
+        scene.cluster.until_phase("shop", "Healthy", 120).await?;
+        serin(scene, &["hold", "-l", "team=other", "--reason", "not this one", "--name", "other"]).await?;
+        serin(scene, &["hold", "-l", "team=web", "--reason", "incident 42"]).await?;
+        change(scene, "v2").await?;
+        let held = scene.cluster.until_phase("shop", "Paused", 30).await?;
+        let message = held["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.starts_with("ConfigMap serin-hold holds updates, set by "), "{message}");
+        ensure!(message.ends_with(": incident 42"), "{message}");
+        let explained = serin(scene, &["explain", "shop"]).await?;
+        ensure!(explained.contains("serin-hold") && explained.contains("incident 42"), "{explained}");
+
+        let worse =
+            ["hold", "-l", "team=web", "--abort", "--name", "back", "--reason", "worse than we thought"];
+        serin(scene, &worse).await?;
+        let aborted = scene.cluster.until_phase("shop", "Degraded", 30).await?;
+        let message = aborted["status"]["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("back aborts updates") && message.contains("worse than"), "{message}");
+
+        serin(scene, &["release", "back"]).await?;
+        serin(scene, &["release"]).await?;
+        let free = |found: &Value| found["status"]["brake"].is_null();
+        scene.cluster.until("shop", "released", 30, free).await?;
+        serin(scene, &["retry", "shop"]).await?;
+        promoted(scene, "2").await.map(drop)
+    });
+}
