@@ -1,14 +1,13 @@
 //! What is wrong with the fields of the blue-green strategy.
 
-use super::{Problem, analysis, anti_affinity, not_a_share};
+use super::surge::not_a_share;
+use super::{Problem, analysis, anti_affinity, routing};
 use crate::{BlueGreenStrategy, RolloutSpec};
 
 const BLUE_GREEN: &str = "spec.strategy.blueGreen";
 
 pub(super) fn strategy(spec: &RolloutSpec, strategy: &BlueGreenStrategy, problems: &mut Vec<Problem>) {
     services(strategy, problems);
-    numbers(strategy, problems);
-    anti_affinity::rule(BLUE_GREEN, strategy.anti_affinity.as_ref(), problems);
     let kept = spec.revision_history_limit.unwrap_or(10);
     if let Some(limit) = strategy.scale_down_delay_revision_limit.filter(|limit| kept < *limit) {
         problems.push(Problem::invalid(
@@ -20,12 +19,14 @@ pub(super) fn strategy(spec: &RolloutSpec, strategy: &BlueGreenStrategy, problem
             ),
         ));
     }
+    anti_affinity::rule(BLUE_GREEN, strategy.anti_affinity.as_ref(), problems);
+    numbers(strategy, problems);
     for (field, found) in [
         ("prePromotionAnalysis", &strategy.pre_promotion_analysis),
         ("postPromotionAnalysis", &strategy.post_promotion_analysis),
     ] {
         if let Some(found) = found {
-            analysis(&format!("{BLUE_GREEN}.{field}"), found, problems);
+            analysis::rule(&format!("{BLUE_GREEN}.{field}"), found, problems);
         }
     }
 }
@@ -33,11 +34,8 @@ pub(super) fn strategy(spec: &RolloutSpec, strategy: &BlueGreenStrategy, problem
 fn services(strategy: &BlueGreenStrategy, problems: &mut Vec<Problem>) {
     let preview = strategy.preview_service.as_deref();
     if preview.unwrap_or_default() == strategy.active_service {
-        problems.push(Problem::invalid(
-            format!("{BLUE_GREEN}.activeService"),
-            &strategy.active_service,
-            "This rollout uses the same service for the active and preview services, but two different services are required.",
-        ));
+        let path = format!("{BLUE_GREEN}.activeService");
+        problems.push(routing::one_for_two(path, &strategy.active_service, "active and preview"));
     } else if strategy.active_service.is_empty() {
         let message = "name the Service that carries the traffic of users";
         problems.push(Problem::missing(&format!("{BLUE_GREEN}.activeService"), message));

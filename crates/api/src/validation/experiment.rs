@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
-use super::{Problem, selector_is_empty};
+use super::{Problem, not_negative, routing, selector_is_empty};
 use crate::{
     CanaryStrategy, Experiment, ExperimentSpec, ExperimentStep, ExperimentStepTemplate, ExperimentTemplate,
     RolloutSpec, go_duration, label,
@@ -119,12 +119,6 @@ fn selector(
     }
 }
 
-fn not_negative(path: &str, value: Option<i32>, problems: &mut Vec<Problem>) {
-    if let Some(value) = value.filter(|value| *value < 0) {
-        problems.push(Problem::invalid(path, value, "must be greater than or equal to 0"));
-    }
-}
-
 fn duration(path: &str, text: Option<&str>, problems: &mut Vec<Problem>) {
     if let Some(text) = text.filter(|text| !text.is_empty() && go_duration(text).is_none()) {
         problems.push(Problem::invalid(path, text, "give a duration such as 30s, 5m or 1h30m"));
@@ -196,8 +190,15 @@ fn step_template(
         problems.push(Problem::invalid(format!("{path}.specRef"), &template.spec_ref, message));
     }
     not_negative(&format!("{path}.replicas"), template.replicas, problems);
-    if template.weight.is_some() && canary.traffic_routing.is_none() {
-        let message = "Experiment template weight cannot be set unless TrafficRouting is enabled";
+    let message = match &canary.traffic_routing {
+        None => "Experiment template weight cannot be set unless TrafficRouting is enabled; leave it out",
+        Some(routing) if !routing::may_experiment(routing) => {
+            "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time; \
+             of others, Traefik and APISIX have it"
+        }
+        Some(_) => "",
+    };
+    if template.weight.is_some() && !message.is_empty() {
         problems.push(Problem::invalid(format!("{path}.weight"), template.weight, message));
     }
     not_negative(&format!("{path}.weight"), template.weight, problems);

@@ -1,7 +1,7 @@
 //! What is wrong with header and mirror routes: steps that cannot be read, and names that are not managed.
 
-use super::Problem;
-use crate::{CanaryStep, CanaryStrategy, SetHeaderRoute, SetMirrorRoute, StringMatch};
+use super::{Problem, routing};
+use crate::{CanaryStep, CanaryStrategy, RolloutTrafficRouting, SetHeaderRoute, SetMirrorRoute, StringMatch};
 
 const MANAGED: &str = "spec.strategy.canary.trafficRouting.managedRoutes";
 
@@ -34,33 +34,42 @@ pub(super) fn names(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
 
 /// The `setHeaderRoute` or `setMirrorRoute` of one step.
 pub(super) fn step(canary: &CanaryStrategy, path: &str, step: &CanaryStep, problems: &mut Vec<Problem>) {
+    let routing = canary.traffic_routing.as_ref();
     if let Some(route) = &step.set_header_route {
         let path = format!("{path}.setHeaderRoute");
-        let words = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix; the Gateway API and Nginx have it, too";
-        if named(canary, (&path, &route.name), (route, words), problems) {
-            header_route(&path, route, problems);
+        let words = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
+        let routing = routing.filter(|routing| routing::may_route_by_header(routing));
+        match routing {
+            None => problems.push(Problem::invalid(
+                path,
+                route,
+                format!("{words}; of others, the Gateway API and Nginx have it"),
+            )),
+            Some(routing) => {
+                if named(routing, (&path, &route.name), problems) {
+                    header_route(routing, &path, route, problems);
+                }
+            }
         }
     }
     if let Some(route) = &step.set_mirror_route {
         let path = format!("{path}.setMirrorRoute");
-        let words =
-            "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins; of these the Gateway API";
-        if named(canary, (&path, &route.name), (route, words), problems) {
-            mirror_route(&path, route, problems);
+        let words = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
+        match routing.filter(|routing| routing::may_mirror(routing)) {
+            None => {
+                let message = format!("{words}; one of them is that of the Gateway API");
+                problems.push(Problem::invalid(path, route, message));
+            }
+            Some(routing) => {
+                if named(routing, (&path, &route.name), problems) {
+                    mirror_route(&path, route, problems);
+                }
+            }
         }
     }
 }
 
-fn named(
-    canary: &CanaryStrategy,
-    (path, name): (&str, &str),
-    (route, without_routing): (&impl serde::Serialize, &str),
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let Some(routing) = &canary.traffic_routing else {
-        problems.push(Problem::invalid(path, route, without_routing));
-        return false;
-    };
+fn named(routing: &RolloutTrafficRouting, (path, name): (&str, &str), problems: &mut Vec<Problem>) -> bool {
     let Some(managed) = &routing.managed_routes else {
         problems.push(Problem::missing(
             MANAGED,
@@ -79,14 +88,27 @@ fn named(
     known
 }
 
-fn header_route(path: &str, route: &SetHeaderRoute, problems: &mut Vec<Problem>) {
+fn header_route(
+    routing: &RolloutTrafficRouting,
+    path: &str,
+    route: &SetHeaderRoute,
+    problems: &mut Vec<Problem>,
+) {
+    let RolloutTrafficRouting { istio, nginx, alb, apisix, plugins, .. } = routing;
+    let others = istio.is_some() || nginx.is_some() || apisix.is_some() || plugins.is_some();
+    let exact_only = alb.is_some() && !others;
     for (index, header) in route.matches.iter().flatten().enumerate() {
         let path = format!("{path}.match[{index}]");
-        header_name(&format!("{path}.headerName"), &header.header_name, problems);
-        match &header.header_value {
-            Some(value) => string_match(&path, value, problems),
-            None => string_match(&path, &StringMatch::default(), problems),
+        match header.header_value.as_ref().map(without_empty) {
+            Some(value) if exact_only && (value.exact.is_none() || given(&value) > 1) => {
+                let message =
+                    "SetHeaderRoute match value invalid. ALB supports 'exact' value only; give that one";
+                problems.push(Problem::invalid(&path, &value, message));
+            }
+            Some(value) => string_match((&path, &path), &value, problems),
+            None => problems.push(Problem::invalid(&path, Option::<()>::None, format!("{MISSED}; give one"))),
         }
+        header_name(&format!("{path}.headerName"), &header.header_name, problems);
     }
 }
 
@@ -106,24 +128,44 @@ fn mirror_route(path: &str, route: &SetMirrorRoute, problems: &mut Vec<Problem>)
     for (index, entry) in route.matches.iter().flatten().enumerate() {
         let path = format!("{path}.match[{index}]");
         for (field, value) in [("method", &entry.method), ("path", &entry.path)] {
-            value.iter().for_each(|value| string_match(&format!("{path}.{field}"), value, problems));
+            let at = format!("{path}.{field}");
+            value.iter().for_each(|value| string_match((&at, &path), &without_empty(value), problems));
         }
         for (name, value) in entry.headers.iter().flatten() {
             let path = format!("{path}.headers[{name:?}]");
             header_name(&path, name, problems);
-            string_match(&path, value, problems);
+            string_match((&path, &path), &without_empty(value), problems);
         }
     }
 }
 
-fn string_match(path: &str, value: &StringMatch, problems: &mut Vec<Problem>) {
-    let given = [&value.exact, &value.prefix, &value.regex].into_iter().flatten().count();
-    let message = match given {
+const MISSED: &str =
+    "StringMatch value missed, match value must have one of the following: exact, regex, prefix";
+
+/// Empty text matches nothing that a request has; clients know it as left out.
+fn without_empty(value: &StringMatch) -> StringMatch {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let StringMatch { exact, prefix, regex } = value;
+    StringMatch { exact: given(exact), prefix: given(prefix), regex: given(regex) }
+}
+
+fn given(value: &StringMatch) -> usize {
+    [&value.exact, &value.prefix, &value.regex].into_iter().flatten().count()
+}
+
+/// The value stands at `path`; clients are told of it at `known`.
+fn string_match((path, known): (&str, &str), value: &StringMatch, problems: &mut Vec<Problem>) {
+    let (words, remedy) = match given(value) {
         1 => return,
-        0 => "StringMatch value missed, match value must have one of the following: exact, regex, prefix",
-        _ => "StringMatch match value must have exactly one of the following: exact, regex, prefix",
+        0 => (MISSED, "give one"),
+        _ => (
+            "StringMatch match value must have exactly one of the following: exact, regex, prefix",
+            "keep one",
+        ),
     };
-    problems.push(Problem::invalid(path, value, message));
+    let problem = Problem::invalid(path, value, format!("{words}; {remedy}"));
+    let said = Problem::invalid(known, value, words).condition_text();
+    problems.push(problem.said_as(said));
 }
 
 #[cfg(test)]
@@ -145,12 +187,12 @@ mod tests {
     fn what_cannot_be_routed_is_refused_with_field_and_remedy() {
         let header = |value: &str| {
             format!(
-                "{{trafficRouting: {{managedRoutes: [{{name: staff}}]}}, steps: [{{setHeaderRoute: {{name: staff, match: [{{headerName: x-user, headerValue: {value}}}]}}}}]}}"
+                "{{trafficRouting: {{istio: {{}}, managedRoutes: [{{name: staff}}]}}, steps: [{{setHeaderRoute: {{name: staff, match: [{{headerName: x-user, headerValue: {value}}}]}}}}]}}"
             )
         };
         let mirror = |fields: &str| {
             format!(
-                "{{trafficRouting: {{managedRoutes: [{{name: copy}}]}}, steps: [{{setMirrorRoute: {{name: copy, {fields}}}}}]}}"
+                "{{trafficRouting: {{istio: {{}}, managedRoutes: [{{name: copy}}]}}, steps: [{{setMirrorRoute: {{name: copy, {fields}}}}}]}}"
             )
         };
         for (fields, expected) in [
@@ -163,11 +205,11 @@ mod tests {
                 Some("steps[0].setMirrorRoute: Invalid value: {\"name\":\"copy\"}: SetMirrorRoute requires TrafficRouting"),
             ),
             (
-                "{trafficRouting: {}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
+                "{trafficRouting: {istio: {}}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
                 Some("trafficRouting.managedRoutes: Required value: Rollout has missing field"),
             ),
             (
-                "{trafficRouting: {managedRoutes: [{name: other}]}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
+                "{trafficRouting: {istio: {}, managedRoutes: [{name: other}]}, steps: [{setHeaderRoute: {name: staff}}]}".to_owned(),
                 Some("setHeaderRoute: Invalid value: \"staff\": Steps define a route that does not exist"),
             ),
             (header("{exact: a}"), None),

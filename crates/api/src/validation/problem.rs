@@ -21,14 +21,35 @@ pub enum Problem {
         /// Why it cannot work and what to do.
         message: String,
     },
+    /// Clients of Argo Rollouts know it by words of their own.
+    #[error("{told}")]
+    Known {
+        /// For people.
+        told: Box<Problem>,
+        /// For the condition.
+        said: String,
+    },
 }
 
 impl Problem {
+    /// The same, with another value in the condition: `Invalid value: 5`, for example, and what is said of it.
+    pub(crate) fn said_with(self, value: &str, words: &str) -> Self {
+        let said = format!("{}: {value}: {words}", condition_path(self.path()));
+        self.said_as(said)
+    }
+
     /// Path of the field, for example `spec.strategy.canary.steps[0].setWeight`.
     pub fn path(&self) -> &str {
         match self {
             Self::Missing { path, .. } | Self::Invalid { path, .. } => path,
+            Self::Known { told, .. } => told.path(),
         }
+    }
+
+    /// The same, with the words of the condition given in full.
+    #[must_use]
+    pub fn said_as(self, said: impl Into<String>) -> Self {
+        Self::Known { told: Box::new(self), said: said.into() }
     }
 
     /// The words of the condition `InvalidSpec`, as clients of Argo Rollouts know them: its paths leave the name of the
@@ -37,18 +58,13 @@ impl Problem {
         let (path, value, message) = match self {
             Self::Missing { path, message } => (path, "Required value".to_owned(), message),
             Self::Invalid { path, value, message } => (path, format!("Invalid value: {value}"), message),
+            Self::Known { said, .. } => return said.clone(),
         };
         let said = message.split("; ").next().unwrap_or(message);
         if path.starts_with("spec.workloadRef") || path == "spec.template.metadata" {
             return said.to_owned();
         }
-        let path = match path.as_str() {
-            "spec.strategy" => "spec.strategy.strategy".to_owned(),
-            path => ["canary", "blueGreen"].iter().fold(path.to_owned(), |path, strategy| {
-                path.replacen(&format!("spec.strategy.{strategy}."), "spec.strategy.", 1)
-            }),
-        };
-        format!("{path}: {value}: {said}")
+        format!("{}: {value}: {said}", condition_path(path))
     }
 
     pub(crate) fn missing(path: &str, message: &str) -> Self {
@@ -62,6 +78,16 @@ impl Problem {
     ) -> Self {
         let value = serde_json::to_string(&value).unwrap_or_default();
         Self::Invalid { path: path.into(), value, message: message.into() }
+    }
+}
+
+/// A path as conditions have it: without the name of the strategy.
+pub(super) fn condition_path(path: &str) -> String {
+    match path {
+        "spec.strategy" => "spec.strategy.strategy".to_owned(),
+        path => ["canary", "blueGreen"].iter().fold(path.to_owned(), |path, strategy| {
+            path.replacen(&format!("spec.strategy.{strategy}."), "spec.strategy.", 1)
+        }),
     }
 }
 
@@ -100,6 +126,11 @@ mod tests {
                 "of other fields as it is",
                 Problem::invalid("spec.replicas", -1, "must be greater than or equal to 0"),
                 "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+            ),
+            (
+                "in words of their own",
+                Problem::invalid("spec.x", 1, "one; give two").said_as("spec.x: Internal error: one"),
+                "spec.x: Internal error: one",
             ),
         ] {
             assert_eq!(problem.condition_text(), expected, "{name}");

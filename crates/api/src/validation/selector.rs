@@ -2,6 +2,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use serde_json::Value;
+
 use super::Problem;
 
 /// Operators have or have no values, and there are four of them.
@@ -20,4 +22,23 @@ pub(super) fn expressions(selector: &LabelSelector, problems: &mut Vec<Problem>)
             format!("invalid label selector; {remedy}"),
         ));
     }
+}
+
+/// Whether the selector finds pods of these labels. An expression that cannot be read is said by [`expressions`].
+pub(super) fn finds(selector: &LabelSelector, labels: Option<&Value>) -> bool {
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
+    let equal = selector.match_labels.iter().flatten().all(|(key, value)| label(key) == Some(value));
+    equal
+        && selector.match_expressions.iter().flatten().all(|expression| {
+            let found = label(&expression.key);
+            let listed =
+                found.is_some_and(|found| expression.values.iter().flatten().any(|value| value == found));
+            match expression.operator.as_str() {
+                "In" => listed,
+                "NotIn" => !listed,
+                "Exists" => found.is_some(),
+                "DoesNotExist" => found.is_none(),
+                _ => true,
+            }
+        })
 }

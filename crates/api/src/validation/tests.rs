@@ -1,6 +1,7 @@
 use super::*;
+use crate::CanaryStep;
 
-fn rollout(change: &str) -> Rollout {
+pub(super) fn rollout(change: &str) -> Rollout {
     let base = r#"
 metadata: {name: shop}
 spec:
@@ -97,7 +98,7 @@ fn two_services_that_change_roles_are_refused_where_they_cannot() {
         ),
         (
             "spec: {strategy: {canary: {trafficRouting: {traefik: {}}, pingPong: {pingService: a, pongService: a}}}}",
-            "pingPong.pongService: Invalid value: \"a\": This rollout uses the same service for the ping and pong",
+            "pingPong.pingService: Invalid value: \"a\": This rollout uses the same service for the ping and pong",
         ),
         (
             "spec: {strategy: {canary: {pingPong: {pingService: a, pongService: b}}}}",

@@ -6,7 +6,7 @@ use crate::CanaryStrategy;
 pub(super) fn after_promotion(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
     let Some(watch) = &canary.post_promotion_analysis else { return };
     let path = format!("{CANARY}.postPromotionAnalysis");
-    analysis(&path, &watch.analysis, problems);
+    analysis::rule(&path, &watch.analysis, problems);
     if watch.duration_seconds().is_some_and(|length| !length.is_ok_and(|seconds| seconds > 0)) {
         let message = "must be longer than 0; write seconds, or text such as 30s or 5m";
         problems.push(Problem::invalid(format!("{path}.duration"), &watch.duration, message));

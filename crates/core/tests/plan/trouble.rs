@@ -63,8 +63,8 @@ fn a_spec_that_cannot_work_is_said_and_the_workload_stays() {
         (
             "no template",
             base().spec(json!({"template": null})),
-            "spec.template",
-            "Rollout has missing field '.spec.template'",
+            "spec.template.metadata.labels: Invalid value: null",
+            "`selector` does not match template `labels`",
         ),
         (
             "no strategy",
