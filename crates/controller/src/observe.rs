@@ -13,7 +13,7 @@ use serin_core::orphan::Orphan;
 use serin_core::seen::{ObjectKey, Seen};
 use serin_core::split::{Backends, Effective};
 use serin_core::workload::{Reference, Workload};
-use serin_core::world::{self, RouterReport, Template, World};
+use serin_core::world::{self, RouterRefusal, RouterReport, Template, World};
 use serin_traffic::{Objects, Router, service};
 use tokio::time::Instant;
 
@@ -176,21 +176,18 @@ fn versioned(kept: &Kept<Value>) -> Value {
 }
 
 /// The routers of a Rollout, or why there are none although it asks for some.
-pub fn routers(caches: &Caches, rollout: &Rollout) -> (Vec<Box<dyn Router>>, Option<String>) {
+pub fn routers(caches: &Caches, rollout: &Rollout) -> (Vec<Box<dyn Router>>, Option<RouterRefusal>) {
     let versions = caches.versions.get().cloned().unwrap_or_default();
     match serin_traffic::routers(rollout, &versions) {
         Ok(routers) => (routers, None),
-        Err(problems) => {
-            let why = problems.first().map(ToString::to_string).unwrap_or_default();
-            (Vec::new(), Some(why))
-        }
+        Err(problems) => (Vec::new(), problems.first().map(RouterRefusal::from)),
     }
 }
 
 fn reports(
     (rollout, experiments): (&Rollout, &[world::Experiment]),
     routers: &[Box<dyn Router>],
-    problem: Option<String>,
+    problem: Option<RouterRefusal>,
     objects: &Objects,
 ) -> Vec<RouterReport> {
     let Some(backends) = backends(rollout) else { return Vec::new() };
@@ -215,10 +212,10 @@ pub fn backends(rollout: &Rollout) -> Option<Backends> {
 }
 
 /// The report in place of routers that cannot be made of the spec.
-fn unusable(why: String) -> RouterReport {
+fn unusable(why: RouterRefusal) -> RouterReport {
     RouterReport {
         name: "trafficRouting".to_owned(),
-        effective: Effective::Unknown(why.clone()),
+        effective: Effective::Unknown(why.told.clone()),
         refusal: Some(why),
         propagation_seconds: 0,
         confirms: false,

@@ -29,13 +29,17 @@ pub fn templates_named<'t>(
     named.into_iter().collect()
 }
 
-/// Every analysis of a Rollout with the path of its field, in the order of the spec.
+/// Every analysis of a Rollout with the path of its field, in the order in which clients are told what is wrong with them.
 pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
     let Some(strategy) = &rollout.spec.strategy else {
         return Vec::new();
     };
     let mut analyses = Vec::new();
     if let Some(canary) = &strategy.canary {
+        let steps = canary.steps.iter().flatten().enumerate();
+        analyses.extend(steps.filter_map(|(index, step)| {
+            Some((format!("spec.strategy.canary.steps[{index}].analysis"), step.analysis.as_ref()?))
+        }));
         let background = canary.analysis.iter();
         analyses
             .extend(background.map(|found| ("spec.strategy.canary.analysis".to_owned(), &found.analysis)));
@@ -43,10 +47,6 @@ pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
         analyses.extend(
             watch.map(|found| ("spec.strategy.canary.postPromotionAnalysis".to_owned(), &found.analysis)),
         );
-        let steps = canary.steps.iter().flatten().enumerate();
-        analyses.extend(steps.filter_map(|(index, step)| {
-            Some((format!("spec.strategy.canary.steps[{index}].analysis"), step.analysis.as_ref()?))
-        }));
     }
     if let Some(blue_green) = &strategy.blue_green {
         for (field, analysis) in [

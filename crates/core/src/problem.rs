@@ -6,7 +6,7 @@ use serin_api::{PodMetadata, label};
 use crate::facts::Facts;
 use crate::seen::Seen;
 use crate::workload;
-use crate::world::{Service, World};
+use crate::world::{RouterRefusal, Service, World};
 use crate::{ephemeral, extension};
 
 mod analysis;
@@ -18,17 +18,23 @@ pub(crate) struct Problem {
     said: String,
     /// For people: where, what stands there, and what to do.
     told: String,
+    /// Something is not there. Clients are told of that before anything that is there and wrong.
+    missing: bool,
 }
 
 impl Problem {
     /// `remedy` is told to people, and not said in the condition.
     fn new(said: String, remedy: &str) -> Self {
-        Self { told: format!("{said}; {remedy}"), said }
+        Self { told: format!("{said}; {remedy}"), said, missing: false }
+    }
+
+    fn of_missing(self) -> Self {
+        Self { missing: true, ..self }
     }
 
     /// Clients know no words for it: said as it is told.
     fn unknown_to_clients(told: String) -> Self {
-        Self { said: told.clone(), told }
+        Self { said: told.clone(), told, missing: false }
     }
 
     fn of_field(path: &str, value: &str, message: &str, remedy: &str) -> Self {
@@ -47,7 +53,7 @@ pub(crate) fn of_spec(world: &World) -> Vec<Problem> {
     let problems = serin_api::validate(&world.rollout);
     problems
         .iter()
-        .map(|problem| Problem { said: problem.condition_text(), told: problem.to_string() })
+        .map(|problem| Problem { said: problem.condition_text(), told: problem.to_string(), missing: false })
         .collect()
 }
 
@@ -67,7 +73,7 @@ fn about(world: &World, first: Option<&str>) -> String {
     format!("The Rollout \"{name}\" is invalid: {first}")
 }
 
-/// What the spec names and is not there, or cannot be used.
+/// What the spec names and is not there, or cannot be used, in the order in which clients are told of it.
 pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
     let mut problems: Vec<_> = workload::problem(facts.world).into_iter().collect();
     let blue_green = facts.blue_green;
@@ -78,8 +84,8 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
     let active = blue_green.map(|strategy| strategy.active_service.as_str());
     let preview = blue_green.and_then(|strategy| strategy.preview_service.as_deref());
     let services = [
-        ("canary.canaryService", facts.canary.canary_service.as_deref(), &new),
         ("canary.stableService", facts.canary.stable_service.as_deref(), &stable),
+        ("canary.canaryService", facts.canary.canary_service.as_deref(), &new),
         ("canary.pingPong.pingService", ping_pong.map(|pair| pair.ping_service.as_str()), &either),
         ("canary.pingPong.pongService", ping_pong.map(|pair| pair.pong_service.as_str()), &either),
         ("blueGreen.activeService", active, &stable),
@@ -92,15 +98,15 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
     }
     problems.extend(analysis::problems(facts));
     problems.extend(extension::problems(facts).into_iter().map(Problem::unknown_to_clients));
-    for router in &facts.world.routers {
-        problems.extend(router.refusal.clone().map(Problem::unknown_to_clients));
-    }
+    let refusals = facts.world.routers.iter().filter_map(|router| router.refusal.clone());
+    problems.extend(refusals.map(|RouterRefusal { said, told, missing }| Problem { said, told, missing }));
+    problems.sort_by_key(|problem| !problem.missing);
     problems
 }
 
 /// The object of a `workloadRef` is not there.
 pub(crate) fn no_workload(said: String) -> Problem {
-    Problem::new(said, APPEARS)
+    Problem::new(said, APPEARS).of_missing()
 }
 
 /// What helps when something is not there.
@@ -110,7 +116,8 @@ const APPEARS: &str = "create it, the rollout goes on by itself";
 fn of_service(facts: &Facts, path: &str, name: &str, roles: &[&PodMetadata]) -> Option<Problem> {
     match facts.service(name) {
         Some(Seen::Absent) | None => {
-            Some(Problem::of_field(path, name, &format!("service \"{name}\" not found"), APPEARS))
+            let message = format!("service \"{name}\" not found");
+            Some(Problem::of_field(path, name, &message, APPEARS).of_missing())
         }
         Some(Seen::Fresh(service) | Seen::Stale(service)) => {
             of_found_service(facts, path, (name, service), roles)

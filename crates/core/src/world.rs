@@ -134,7 +134,7 @@ pub struct RouterReport {
     /// The split in force as far as it can tell.
     pub effective: Effective,
     /// Why it cannot do its work, when it cannot: a missing object or an unusable one.
-    pub refusal: Option<String>,
+    pub refusal: Option<RouterRefusal>,
     /// Longest time in seconds until its data plane follows an applied change that nobody confirms.
     pub propagation_seconds: i64,
     /// Whether its data plane confirms changes (object status), so that nothing need be waited for.
@@ -142,6 +142,25 @@ pub struct RouterReport {
     /// Names of the managed routes that it adds when steps ask for them.
     #[serde(default)]
     pub managed: Vec<String>,
+}
+
+/// Why a router cannot do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouterRefusal {
+    /// In the words of the condition `InvalidSpec` that clients of Argo Rollouts know.
+    pub said: String,
+    /// For people, with the remedy.
+    pub told: String,
+    /// An object that the spec names is not there, or the spec names none.
+    pub missing: bool,
+}
+
+impl From<&serin_api::Problem> for RouterRefusal {
+    /// A router that cannot be made of the spec.
+    fn from(problem: &serin_api::Problem) -> Self {
+        Self { said: problem.condition_text(), told: problem.to_string(), missing: true }
+    }
 }
 
 /// One analysis template that the Rollout names.

@@ -85,9 +85,11 @@ impl Alb {
             several.map(|(index, name)| (key(name), format!("{PATH}.ingresses[{index}]"))).collect();
         if single.is_some() != several.is_empty() {
             let found = if single.is_some() { "Both are configured." } else { "Neither are configured." };
-            let message =
-                format!("Either Ingress or Ingresses must be configured. {found} Give exactly one of them");
-            return Err(Problem::Invalid { path: PATH.to_owned(), value: "set".to_owned(), message });
+            let words = format!("Either Ingress or Ingresses must be configured. {found}");
+            let (path, value) = (PATH.to_owned(), "set".to_owned());
+            let problem =
+                Problem::Invalid { path, value, message: format!("{words} Give exactly one of them") };
+            return Err(problem.said_as(format!("{PATH}: Internal error: {words}")));
         }
         let sticky = stickiness_config.as_ref().filter(|config| config.enabled);
         if let Some(config) = sticky.filter(|config| !(1..=LONGEST).contains(&config.duration_seconds)) {

@@ -58,7 +58,8 @@ impl Ambassador {
         let pairs: Vec<_> = spec.mappings.iter().flatten().enumerate().map(pair).collect();
         if pairs.is_empty() {
             let message = "name at least one Mapping that leads to the stable Service".to_owned();
-            return Err(Problem::Missing { path: PATH.to_owned(), message });
+            let said = format!("{PATH}: Invalid value: null: must provide at least one mapping");
+            return Err(Problem::Missing { path: PATH.to_owned(), message }.said_as(said));
         }
         Ok(Self { pairs })
     }

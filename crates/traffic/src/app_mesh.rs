@@ -48,7 +48,10 @@ impl AppMesh {
             message: format!("name the {what}"),
         };
         let service = spec.virtual_service.as_ref().filter(|service| !service.name.is_empty());
-        let service = service.ok_or_else(|| missing("virtualService", "VirtualService that clients use"))?;
+        let said = "spec.strategy.canary.trafficRouting.appmesh.virtualService: Invalid value: null: must provide \
+                    virtual-service";
+        let service = service
+            .ok_or_else(|| missing("virtualService", "VirtualService that clients use").said_as(said))?;
         let group = spec.virtual_node_group.clone().unwrap_or_default();
         let node = |role, field: &str, reference: Option<AppMeshVirtualNodeReference>| {
             let field = format!("virtualNodeGroup.{field}");

@@ -52,9 +52,10 @@ impl Istio {
         const PATH: &str = "spec.strategy.canary.trafficRouting.istio";
         let many = spec.virtual_services.as_ref().is_some_and(|services| !services.is_empty());
         if spec.virtual_service.is_some() == many {
-            let message =
-                "either VirtualService or VirtualServices must be configured, and not both".to_owned();
-            return Err(Problem::Invalid { path: PATH.to_owned(), value: "set".to_owned(), message });
+            let words = "either VirtualService or VirtualServices must be configured";
+            let (path, value) = (PATH.to_owned(), "set".to_owned());
+            let problem = Problem::Invalid { path, value, message: format!("{words}, and not both") };
+            return Err(problem.said_as(format!("{PATH}: Internal error: {words}")));
         }
         let service =
             |path: String, spec: &IstioVirtualService| VirtualService::new(spec, path, namespace, version);

@@ -40,6 +40,7 @@ mod fork;
 mod gateway_api;
 mod generic;
 mod istio;
+mod known_words;
 mod nginx;
 mod object;
 mod owned;

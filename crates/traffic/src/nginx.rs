@@ -71,10 +71,11 @@ impl Nginx {
             && spec.stable_ingresses.as_ref().is_some_and(|names| !names.is_empty());
         if both || pairs.is_empty() {
             let found = if both { "Both are configured." } else { "Neither are configured." };
-            let message = format!(
-                "Either StableIngress or StableIngresses must be configured. {found} Give exactly one of them"
-            );
-            return Err(Problem::Invalid { path: PATH.to_owned(), value: "set".to_owned(), message });
+            let words = format!("Either StableIngress or StableIngresses must be configured. {found}");
+            let (path, value) = (PATH.to_owned(), "set".to_owned());
+            let problem =
+                Problem::Invalid { path, value, message: format!("{words} Give exactly one of them") };
+            return Err(problem.said_as(format!("{PATH}: Internal error: {words}")));
         }
         Ok(Self { pairs, annotations: Annotations::new(spec, total), total: total.unwrap_or(PERCENT) })
     }

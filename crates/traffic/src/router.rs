@@ -73,7 +73,7 @@ pub fn report(
     RouterReport {
         name: router.name(),
         effective: managed_names(router.effective(backends, seen), &backends.managed_routes),
-        refusal: router.refusal(backends, seen).map(|refusal| refusal.to_string()),
+        refusal: router.refusal(backends, seen).map(|refusal| refusal.report()),
         propagation_seconds,
         confirms,
         managed: capability::managed(steps, &capabilities),

@@ -39,18 +39,30 @@ fn of_analysis(facts: &Facts, path: &str, analysis: &RolloutAnalysis, endless: b
     if !missing.is_empty() {
         return missing;
     }
-    let nested = named.iter().filter_map(|reference| spec(facts, reference));
-    let nested = nested.flat_map(|spec| spec.templates.iter().flatten());
+    let all = with_nested(facts, &named);
     let missing: Vec<_> =
-        nested.filter_map(|reference| not_found(facts, "spec.templates", reference)).collect();
+        all.iter().filter_map(|reference| not_found(facts, "spec.templates", reference)).collect();
     if !missing.is_empty() {
         return missing;
     }
-    let indefinite = named.iter().filter(|_| !endless);
-    let mut problems: Vec<_> =
-        indefinite.filter_map(|reference| runs_for_ever(facts, path, reference)).collect();
-    problems.extend(not_put_together(facts, path, analysis));
+    let mut problems: Vec<_> = not_put_together(facts, path, analysis).into_iter().collect();
+    let ends = all.iter().filter(|_| !endless);
+    problems.extend(ends.filter_map(|reference| runs_for_ever(facts, path, reference)));
     problems
+}
+
+/// Templates and those that they name in turn, each once, in the order in which their metrics come.
+fn with_nested(facts: &Facts, named: &[&TemplateReference]) -> Vec<TemplateReference> {
+    let mut all: Vec<TemplateReference> = Vec::new();
+    let mut waiting: Vec<TemplateReference> = named.iter().rev().map(|named| (*named).clone()).collect();
+    while let Some(reference) = waiting.pop() {
+        if !all.contains(&reference) {
+            let nested = spec(facts, &reference).and_then(|spec| spec.templates.as_ref());
+            waiting.extend(nested.into_iter().flatten().rev().cloned());
+            all.push(reference);
+        }
+    }
+    all
 }
 
 fn spec<'w>(facts: &Facts<'w>, reference: &TemplateReference) -> Option<&'w AnalysisTemplateSpec> {
@@ -73,7 +85,7 @@ fn not_found(facts: &Facts, path: &str, reference: &TemplateReference) -> Option
         return None;
     }
     let message = format!("{} '{name}' not found", kind(reference));
-    Some(Problem::of_field(path, name, &message, APPEARS))
+    Some(Problem::of_field(path, name, &message, APPEARS).of_missing())
 }
 
 /// A step, and what comes before or after a promotion, waits for the end of its run.
@@ -96,7 +108,12 @@ fn runs_for_ever(facts: &Facts, path: &str, reference: &TemplateReference) -> Op
 
 /// A comparison ends by itself, on its evidence.
 fn is_endless(metric: &Metric) -> bool {
-    let uncounted = matches!(&metric.count, None | Some(IntOrString::Int(0)));
+    let uncounted = match &metric.count {
+        None | Some(IntOrString::Int(0)) => true,
+        Some(IntOrString::Int(_)) => false,
+        // An argument may give it.
+        Some(IntOrString::String(count)) => !count.contains("{{") && count.parse().unwrap_or(0_i64) == 0,
+    };
     uncounted && metric.interval.is_some() && metric.comparison.is_none()
 }
 

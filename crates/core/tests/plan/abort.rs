@@ -206,7 +206,7 @@ fn nothing_stands_in_the_way_of_an_abort() {
         ),
         (
             "a router that reports a refusal",
-            routed().edit(|world| world.routers[0].refusal = Some("route shop not found".to_owned())),
+            routed().edit(|world| world.routers[0].refusal = Some(crate::refused("route shop not found"))),
         ),
         ("a full promotion asked for with it", routed().promote_full()),
     ] {

@@ -302,7 +302,7 @@ impl Trouble {
             }),
             Self::Router => scene.effective(&Effective::Unknown("no status".to_owned())),
             Self::Refusal => {
-                scene.edit(|world| world.routers[0].refusal = Some("route not found".to_owned()))
+                scene.edit(|world| world.routers[0].refusal = Some(crate::refused("route not found")))
             }
             Self::Spec => scene.canary(json!({"scaleDownDelaySeconds": -1, "steps": [{"setWeight": 101}]})),
             Self::Paused => scene.paused(true),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serin_api::{AnalysisPhase, RolloutStatus};
 use serin_core::Plan;
 use serin_core::seen::Seen;
-use serin_core::world::ReplicaSet;
+use serin_core::world::{ReplicaSet, RouterRefusal};
 use serin_core::write::Effect;
 use serin_testkit::scene::Scene;
 
@@ -23,6 +23,7 @@ mod experiment;
 mod extension;
 mod gate;
 mod inconclusive;
+mod invalid_spec;
 mod law;
 mod load_balancer;
 mod orphan;
@@ -41,6 +42,11 @@ mod step;
 mod trouble;
 mod watch;
 mod workload;
+
+/// A router that cannot do its work, because something is not there.
+fn refused(why: &str) -> RouterRefusal {
+    RouterRefusal { said: why.to_owned(), told: why.to_owned(), missing: true }
+}
 
 /// What the gates of a plan wait for.
 fn waits(plan: &Plan) -> Vec<String> {

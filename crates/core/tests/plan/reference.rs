@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use serin_core::seen::Seen;
-use serin_core::world::{Service, Template};
+use serin_core::world::{RouterRefusal, Service, Template};
 use serin_testkit::scene::{CANARY_SERVICE, STABLE_SERVICE, Scene, base, fresh};
 
 use crate::{created, phase, told, waits_for};
@@ -34,7 +34,11 @@ fn what_is_missing_is_said_as_clients_know_it_and_told_with_the_remedy() {
     };
     let others = edited(|service| service.managed_by = Some("cart".to_owned()));
     let other_pods = edited(|service| drop(service.selector.insert("tier".to_owned(), "web".to_owned())));
-    let refused = Some("HTTPRoute default/shop not found; create it".to_owned());
+    let refused = Some(RouterRefusal {
+        said: "HTTPRoute default/shop not found".to_owned(),
+        told: "HTTPRoute default/shop not found; create it".to_owned(),
+        missing: true,
+    });
     let no_route = with_router().edit(|world| world.routers[0].refusal = refused);
     let at = |path: &str, name: &str, text: &str| {
         format!("spec.strategy.canary.{path}: Invalid value: \"{name}\": {text}")
@@ -61,7 +65,7 @@ fn what_is_missing_is_said_as_clients_know_it_and_told_with_the_remedy() {
             at("steps[1].analysis.templates", "errors", template),
             create,
         ),
-        ("a route", no_route, "HTTPRoute default/shop not found; create it".to_owned(), ""),
+        ("a route", no_route, "HTTPRoute default/shop not found".to_owned(), "; create it"),
         (
             "a Service of another Rollout",
             others,
@@ -82,6 +86,54 @@ fn what_is_missing_is_said_as_clients_know_it_and_told_with_the_remedy() {
         assert!(waits_for(&plan, &with_remedy), "{name}: {:?}", plan.status.gates);
         assert!(plan.split.is_none() && plan.services.is_empty(), "{name}: traffic stays");
         assert!(created(&plan, "ReplicaSet").is_empty(), "{name}: no revision begins");
+    }
+}
+
+#[test]
+fn clients_are_told_first_of_what_is_not_there_and_then_of_what_is_wrong() {
+    let without = |scene: Scene, services: &[&str]| {
+        scene.edit(|world| services.iter().for_each(|service| drop(world.services.remove(*service))))
+    };
+    let strange = |scene: Scene, service: &str| {
+        scene.edit(|world| {
+            if let Some(Seen::Fresh(service)) = world.services.get_mut(service) {
+                service.selector.insert("tier".to_owned(), "web".to_owned());
+            }
+        })
+    };
+    let refused = |missing: bool| {
+        with_router().edit(|world| {
+            let text = |text: &str| text.to_owned();
+            world.routers[0].refusal =
+                Some(RouterRefusal { said: text("the route"), told: text("the route; mend it"), missing });
+        })
+    };
+    let named = |name: &str| json!({"templates": [{"templateName": name}]});
+    let both = base().canary(json!({"analysis": named("beside"), "steps": [{"analysis": named("step")}]}));
+    let of_service = |field: &str, name: &str, text: &str| {
+        format!("spec.strategy.canary.{field}: Invalid value: \"{name}\": {text}")
+    };
+    let no_stable = of_service("stableService", STABLE_SERVICE, "service \"shop-stable\" not found");
+    let strange_stable = "Service \"shop-stable\" has unmatch label \"tier\" in rollout";
+    let strange_stable = of_service("stableService", STABLE_SERVICE, strange_stable);
+    for (name, scene, expected) in [
+        ("stable before canary", without(with_router(), &[CANARY_SERVICE, STABLE_SERVICE]), no_stable.clone()),
+        (
+            "a missing Service before a strange one",
+            without(strange(with_router(), CANARY_SERVICE), &[STABLE_SERVICE]),
+            no_stable,
+        ),
+        ("a missing route before a strange Service", strange(refused(true), STABLE_SERVICE), "the route".into()),
+        ("a strange Service before a strange route", strange(refused(false), STABLE_SERVICE), strange_stable),
+        (
+            "steps before what is beside them",
+            both,
+            "spec.strategy.canary.steps[0].analysis.templates: Invalid value: \"step\": AnalysisTemplate 'step' not found"
+                .to_owned(),
+        ),
+    ] {
+        let plan = scene.plan();
+        assert_eq!(phase(&plan.status), format!("Degraded|InvalidSpec: {}", invalid(&expected)), "{name}");
     }
 }
 
@@ -144,6 +196,12 @@ fn analyses_that_could_not_run_or_never_end_are_refused_before_they_are_needed()
             template("counted", json!({"metrics": [{"name": "m", "interval": "1s", "count": 2}]})),
             template("compared", json!({"metrics": [{"name": "m", "interval": "1s", "comparison": {}}]})),
             template("asks", json!({"metrics": [{"name": "m"}], "args": [{"name": "need"}]})),
+            template("many", json!({"metrics": [{"name": "m", "interval": "1s", "count": "many"}]})),
+            template("given", json!({"metrics": [{"name": "m", "interval": "1s", "count": "{{args.n}}"}]})),
+            template(
+                "outer",
+                json!({"metrics": [{"name": "o"}], "templates": [{"templateName": "endless"}]}),
+            ),
             template("nests", json!({"metrics": [{"name": "n"}], "templates": [{"templateName": "none"}]})),
         ];
     });
@@ -165,6 +223,14 @@ fn analyses_that_could_not_run_or_never_end_are_refused_before_they_are_needed()
         ("one that its evidence ends", step(&["compared"], json!([])), None),
         ("one that never ends", step(&["endless"], json!([])), endless("endless", "<nil>")),
         ("a count of none", step(&["zero"], json!([])), endless("zero", "0")),
+        ("a count that is none", step(&["many"], json!([])), endless("many", "many")),
+        ("a count that is given", step(&["given"], json!([])), None),
+        ("one within another", step(&["outer"], json!([])), endless("endless", "<nil>")),
+        (
+            "what does not fit together before what never ends",
+            step(&["endless", "ok"], json!([])),
+            Some(format!("{at} \"templateNames: [endless ok]\": two metrics have the same name 'm'")),
+        ),
         ("in the background it may", background("endless"), None),
         (
             "an argument without a value",

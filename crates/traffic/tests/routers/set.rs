@@ -210,7 +210,7 @@ fn a_report_says_what_is_unknown_and_why_nothing_can_be_done() {
     assert_eq!(effective, Effective::Unknown("VirtualService shop/web has not been read yet".to_owned()));
     assert!(!confirms && propagation_seconds > 0);
     let absent = said(&Objects::from([(key, Seen::Absent)]));
-    assert!(absent.refusal.unwrap().contains("VirtualService \"web\" not found in namespace \"shop\""));
+    assert!(absent.refusal.unwrap().told.contains("VirtualService \"web\" not found in namespace \"shop\""));
 }
 
 #[test]
