@@ -14,8 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serin_api::{
     AnalysisRun, AnalysisTemplate, AnalysisTemplateSpec, Argument, ClusterAnalysisTemplate, Experiment,
-    Metric, Rollout, validate,
+    Metric, Problem, Rollout, validate, validate_experiment,
 };
+use serin_traffic::ApiVersions;
 
 pub use buckets::{Given, of_given, of_stable};
 pub use compared::{Compared, latencies};
@@ -91,7 +92,7 @@ fn content(kind: &str, object: &Value) -> Vec<Finding> {
             decoded(object, |found: ClusterAnalysisTemplate| template_metrics(&found.spec.template))
         }
         "AnalysisRun" => decoded(object, |run: AnalysisRun| metrics(run.spec.metrics, run.spec.args)),
-        _ => decoded(object, |_: Experiment| Vec::new()),
+        _ => decoded(object, experiment),
     }
 }
 
@@ -113,16 +114,37 @@ fn decoded<K: serde::de::DeserializeOwned>(
     }
 }
 
+fn told(problems: &[Problem]) -> Vec<Finding> {
+    problems.iter().map(|problem| Finding::problem(problem.to_string())).collect()
+}
+
+/// By the rules of the controller, and, when it can be read so far, by those of the routers that it names.
 fn rollout(rollout: Rollout) -> Vec<Finding> {
-    let mut findings: Vec<_> =
-        validate(&rollout).iter().map(|problem| Finding::problem(problem.to_string())).collect();
+    let mut findings = told(&validate(&rollout));
+    if findings.is_empty()
+        && let Err(problems) = serin_traffic::routers(&rollout, &ApiVersions::default())
+    {
+        findings = told(&problems);
+    }
     if let Some(template) = &rollout.spec.template {
         findings.extend(template::check(template.value(), "spec.template"));
     }
     findings
 }
 
+fn experiment(experiment: Experiment) -> Vec<Finding> {
+    let mut findings = told(&validate_experiment(&experiment));
+    for (index, template) in experiment.spec.templates.iter().flatten().enumerate() {
+        if let Some(pods) = &template.template {
+            findings.extend(template::check(pods.value(), &format!("spec.templates[{index}].template")));
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod room_tests;
+#[cfg(test)]
+mod row_tests;
 #[cfg(test)]
 mod tests;

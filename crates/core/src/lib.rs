@@ -70,3 +70,4 @@ pub mod world;
 pub mod write;
 
 pub use plan::{Plan, plan};
+pub use problem::of_analyses;

@@ -11,6 +11,8 @@ use crate::{ephemeral, extension};
 
 mod analysis;
 
+pub use analysis::of_analyses;
+
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -96,7 +98,12 @@ pub(crate) fn of_references(facts: &Facts) -> Vec<Problem> {
             problems.extend(of_service(facts, &format!("spec.strategy.{field}"), name, roles));
         }
     }
-    problems.extend(analysis::problems(facts));
+    let known = analysis::Known {
+        rollout: facts.rollout,
+        templates: &facts.world.templates,
+        hash: &facts.current_hash,
+    };
+    problems.extend(analysis::problems(&known));
     problems.extend(extension::problems(facts).into_iter().map(Problem::unknown_to_clients));
     let refusals = facts.world.routers.iter().filter_map(|router| router.refusal.clone());
     problems.extend(refusals.map(|RouterRefusal { said, told, missing }| Problem { said, told, missing }));

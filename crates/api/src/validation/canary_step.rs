@@ -23,7 +23,7 @@ fn one(canary: &CanaryStrategy, path: &str, step: &CanaryStep, most: i32, proble
         problems.push(Problem::invalid(
             format!("{path}.setWeight"),
             weight,
-            format!("SetWeight needs to be between 0 and {most}; lower the weight"),
+            format!("SetWeight needs to be between 0 and {most}; choose one between these"),
         ));
     }
     if let Some(found) = &step.pause {

@@ -5,6 +5,16 @@ use clap::Args;
 use super::{Format, Names};
 
 pub(super) const EXAMPLES: &str = "\
+What is drawn:
+  A Rollout with its revisions (#), newest first, and below each one what belongs to it:
+  ⧉ a ReplicaSet with its pods (□)
+  Σ an Experiment with the ReplicaSets of its templates and its AnalysisRuns, and how long it still goes on
+  α an AnalysisRun: what it judges (the step, the background, before or after the promotion, or an analysis of an
+    Experiment), and how many measurements were ✔ successful, ✖ failed, ? inconclusive and ⚠ in error; below
+    it the last value of each metric, with its condition
+  An Experiment alone is drawn as in the tree of its Rollout. AnalysisRuns have no drawing of their own:
+  `kubectl get analysisrun NAME -o yaml` shows each measurement, and `kubectl serin explain ROLLOUT` the evidence.
+
 Examples:
   kubectl serin get rollout shop -w
   kubectl serin get experiment compare -w

@@ -61,14 +61,14 @@ fn every_finding_names_its_field_and_the_remedy() {
             "warning: spec.strategy.canary.steps[1].pause.duraton: unknown field, it would be dropped; did you mean duration?",
         ),
         (
-            "image: shop:v1",
-            "imge: shop:v1",
-            "warning: spec.template.spec.containers[0].imge: unknown field; Kubernetes ignores it unless it is newer than this command",
+            "resources:",
+            "resorces:",
+            "warning: spec.template.spec.containers[0].resorces: unknown field; Kubernetes ignores it unless it is newer than this command",
         ),
         (
             "setWeight: 20",
             "setWeight: 120",
-            "problem: spec.strategy.canary.steps[0].setWeight: Invalid value: 120: SetWeight needs to be between 0 and 100",
+            "problem: spec.strategy.canary.steps[0].setWeight: Invalid value: 120: SetWeight needs to be between 0 and 100; choose one between these",
         ),
         (
             "v1alpha1",
@@ -139,6 +139,7 @@ fn every_document_is_checked_and_other_kinds_are_left_out() {
         [
             "problem: spec.metrics: Invalid value: {}: expected a list",
             "warning: spec.tempaltes: unknown field, it would be dropped; did you mean templates?",
+            "problem: spec.templates: Required value: an experiment needs at least one template",
             "problem: apiVersion and kind must be given",
         ]
     );
@@ -194,7 +195,7 @@ fn a_rollout_is_checked_with_the_templates_beside_it() {
         (
             "an argument is missing",
             with(&format!("{{analysis: {}}}", analysis("")), ""),
-            vec![format!("{step}: args.service was not resolved; give it a value under args of the analysis")],
+            vec![format!("{step}.templates: Invalid value: \"templateNames: [errors]\": args.service was not resolved; give it a value under args of the analysis")],
         ),
         (
             "no traffic to compare",
@@ -210,7 +211,7 @@ fn a_rollout_is_checked_with_the_templates_beside_it() {
             "a value that breaks the query",
             with(&format!("{{setWeight: 10}}, {{analysis: {}}}", analysis(", args: [{name: service, value: 'a\"b'}]")), "").replace(
                 "prometheus: {}}\n    comparison: {errorRate: {requests: 'http_requests_total{app=\"{{args.service}}\"}'}}",
-                "prometheus: {query: 'up{app=\"{{args.service}}\"}'}}",
+                "prometheus: {query: 'up{app=\"{{args.service}}\"}'}}\n    count: 3",
             ),
             vec!["spec.strategy.canary.steps[1].analysis: metric errors: prometheus.query: no PromQL at column 11 of the query with its arguments, before \"b\"}\": unterminated quoted string \"; close it".to_owned()],
         ),

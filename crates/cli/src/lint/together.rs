@@ -8,7 +8,10 @@ use serin_api::{
     AnalysisRunSpec, AnalysisTemplateSpec, Argument, BlueGreenStrategy, Metric, Rollout, RolloutAnalysis,
     TemplateReference, go_duration,
 };
-use serin_core::analysis_spec::{argument, for_rollout};
+use serin_core::analysis_spec::{argument, for_rollout, templates_named};
+use serin_core::of_analyses;
+use serin_core::seen::Seen;
+use serin_core::world::Template;
 
 use super::{Finding, metric};
 use crate::forecast::stays;
@@ -47,7 +50,9 @@ impl Templates {
 /// them.
 pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
     let Some(rollout) = rollout(object) else { return absent(object, templates) };
-    let mut findings = Vec::new();
+    let mut findings: Vec<_> =
+        of_analyses(&rollout, &known(&rollout, templates)).into_iter().map(Finding::problem).collect();
+    findings.extend(trials(&rollout, templates));
     for Place { path, weight, analysis } in places(&rollout) {
         let Some(run) = run_of(&rollout, analysis, templates, &path, &mut findings) else { continue };
         findings.extend(too_much(&run, &path));
@@ -55,6 +60,39 @@ pub fn check(object: &Value, templates: &Templates) -> Vec<Finding> {
             None => too_short(&rollout, &run, &path),
             Some(weight) => compares_nothing(&run, weight, &path),
         });
+    }
+    findings
+}
+
+/// The templates that a Rollout names, as the plan would know them; those that are not in the files cannot be read.
+fn known(rollout: &Rollout, templates: &Templates) -> Vec<Template> {
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let named = templates_named(rollout, |reference| templates.get(reference, namespace));
+    let known = named.into_iter().map(|reference| {
+        let spec = match templates.get(&reference, namespace) {
+            Some(spec) => Seen::Fresh(spec.clone()),
+            None => Seen::Failed("it is not in these files".to_owned()),
+        };
+        Template { name: reference.template_name, cluster_scope: reference.cluster_scope, spec }
+    });
+    known.collect()
+}
+
+/// Templates of experiment steps that are not in the files.
+fn trials(rollout: &Rollout, templates: &Templates) -> Vec<Finding> {
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let mut findings = Vec::new();
+    for (index, step) in serin_view::step::steps(rollout).iter().enumerate() {
+        let analyses = step.experiment.iter().flat_map(|experiment| experiment.analyses.iter().flatten());
+        for (number, analysis) in analyses.enumerate() {
+            let (template_name, cluster_scope) = (analysis.template_name.clone(), analysis.cluster_scope);
+            let reference = TemplateReference { template_name, cluster_scope };
+            if templates.get(&reference, namespace).is_none() {
+                let path =
+                    format!("spec.strategy.canary.steps[{index}].experiment.analyses[{number}].templateName");
+                findings.push(not_here(&path, &reference));
+            }
+        }
     }
     findings
 }
@@ -136,7 +174,7 @@ fn of_blue_green(strategy: &BlueGreenStrategy) -> Vec<Place<'_>> {
     places.into_iter().filter_map(place).collect()
 }
 
-/// The run that the controller would make; what keeps it from that becomes a finding.
+/// The run that the controller would make; a template that the files do not have becomes a finding.
 fn run_of(
     rollout: &Rollout,
     analysis: &RolloutAnalysis,
@@ -155,7 +193,8 @@ fn run_of(
     let made = for_rollout(analysis, &args, |reference| {
         templates.get(reference, namespace).cloned().ok_or_else(|| "does not exist".to_owned())
     });
-    let run = made.map_err(|why| findings.push(Finding::problem(format!("{path}: {why}")))).ok()?;
+    // What keeps it from being made is told by the rules of the plan.
+    let run = made.ok()?;
     findings.extend(broken_by_values(&run, path));
     Some(run)
 }

@@ -19,6 +19,7 @@ Why
     field    spec.strategy.canary.steps[0].setWeight
     value    120
     problem  SetWeight needs to be between 0 and 100
+    remedy   choose one between these
 
     field    spec.strategy.canary.steps[1].pause.duration
     value    \"soon\"
