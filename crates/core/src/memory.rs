@@ -180,7 +180,10 @@ fn forget_other_strategy(facts: &Facts, memory: &mut Memory) -> bool {
         status.canary = CanaryStatus::default();
         return status.current_step_hash.as_ref().is_some_and(|known| !known.is_empty());
     }
-    let other = !status.blue_green.active_selector.is_empty();
+    // A canary always has a hash of its steps, also without any; the active Service may select nothing yet.
+    let hashed = status.current_step_hash.as_ref().is_some_and(|known| !known.is_empty());
+    let other =
+        !status.blue_green.active_selector.is_empty() || !hashed && !status.current_pod_hash.is_empty();
     status.blue_green = BlueGreenStatus::default();
     other
 }

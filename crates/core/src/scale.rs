@@ -179,7 +179,7 @@ fn until_drained(facts: &Facts, set: &ReplicaSet, delay: i64) -> Size {
     size(set, set.pods.spec, deadline)
 }
 
-fn serving<'w>(sets: impl Iterator<Item = &'w ReplicaSet>) -> i32 {
+pub(crate) fn serving<'w>(sets: impl Iterator<Item = &'w ReplicaSet>) -> i32 {
     sets.fold(0, |sum, set| sum.saturating_add(set.pods.serving()))
 }
 

@@ -20,14 +20,20 @@ fn nothing_forbidden_happens_in_any_simulated_cluster() {
 fn what_was_found_once_stays_mended() {
     for (seed, what) in [
         (6, "subsets of a DestinationRule were waited for without end"),
+        (825, "pods of a canary went with the strategy before stable had its own"),
         (1006, "the canary Service was pointed at a revision that lost its last pod in the same plan"),
         (1647, "a pod that was ready for less than minReadySeconds stood in for one that was evicted"),
         (
             1755,
             "the law took a pod that had come in the place of an evicted one for missing until its ReplicaSet said so",
         ),
+        (
+            2431,
+            "a rollout that turned from blue-green to canary at rest was at its first step for ever, and too late",
+        ),
         (3061, "two routers that differed after an abort waited for each other"),
         (3511, "weight went back to a subset that the data plane still took for the revision before"),
+        (7271, "a canary shrank to a preview before stable had its pods"),
         (10424, "a revision before stable lost its pods while the data plane still reached it"),
         (15573, "a passed scale-down deadline kept the progress deadline from running"),
         (26068, "routers that differed before a higher weight never met"),

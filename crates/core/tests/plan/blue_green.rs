@@ -7,6 +7,7 @@ use serin_testkit::scene::{ACTIVE_SERVICE, PREVIEW_SERVICE, Scene, base};
 mod back;
 mod check;
 mod forward;
+mod from_canary;
 mod size;
 mod switch;
 

@@ -6,7 +6,7 @@ use super::Cluster;
 use super::pod::image;
 use super::truth::{Asked, Side};
 use crate::digest::gates;
-use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE};
+use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// What is wrong with the rest that was found.
 pub(super) fn problems(cluster: &Cluster, status: &RolloutStatus) -> Vec<String> {
@@ -48,7 +48,9 @@ fn healthy(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
     carry_their_role(cluster, &stable, complain);
     only(cluster, &stable, complain);
     carried_by(cluster, &stable, complain);
-    selects(cluster, PREVIEW_SERVICE, &stable, complain);
+    if let Some(preview) = cluster.truth.preview_service() {
+        selects(cluster, preview, &stable, complain);
+    }
 }
 
 /// Pods carry the labels of their template, and the role that the Rollout names for stable.
@@ -92,9 +94,12 @@ fn carried_by(cluster: &Cluster, hash: &str, complain: &mut impl FnMut(String)) 
     if cluster.truth.flowing.iter().any(|asked| *asked != Asked::all(stable)) {
         complain(format!("the canary has {:?}", cluster.truth.flowing));
     }
-    for name in [CANARY_SERVICE, STABLE_SERVICE, ACTIVE_SERVICE] {
-        selects(cluster, name, hash, complain);
-    }
+    // The preview Service of blue-green stays with the revision that was taken back.
+    let services = match cluster.truth.active_service() {
+        Some(active) => vec![active],
+        None => vec![CANARY_SERVICE, STABLE_SERVICE],
+    };
+    services.into_iter().for_each(|name| selects(cluster, name, hash, complain));
 }
 
 /// A Service that selects a revision selects this one.
@@ -112,7 +117,7 @@ fn aborted(cluster: &Cluster, status: &RolloutStatus, complain: &mut impl FnMut(
     if some_break(cluster) {
         return;
     }
-    if !cluster.weather.keeps_aborted {
+    if !cluster.truth.keeps_aborted() {
         only(cluster, &stable, complain);
     }
     carried_by(cluster, &stable, complain);

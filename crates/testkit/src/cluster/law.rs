@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serin_api::RolloutStatus;
-use serin_core::replica::carrying;
+use serin_core::replica::{Limits, carrying};
 use serin_core::split::Weight;
 use serin_core::strategy::ServiceTarget;
 use serin_core::world::{ReplicaSet, World};
@@ -105,6 +105,9 @@ impl Cluster {
             let emptied = self.laws.services.get(name).is_some_and(|(_, before)| *before > 0) && capable == 0;
             let (replicas, _) = self.truth.low(self.now);
             let room = self.truth.routes.is_empty() && self.truth.limits().max_surge > 0 && replicas > 0;
+            let room = room && !self.truth.recreated(self.now);
+            // A preview Service shows the next revision before that has pods.
+            let room = room && (name == STABLE_SERVICE || !self.truth.doubled(self.now));
             // One that selects no revision yet reaches the pods of all: judged by their number.
             let room = room && service.hash.is_some();
             if ours && emptied && room {
@@ -176,10 +179,15 @@ impl Cluster {
 
     /// (g) Without routers, pods that we took away leave as many available as must be.
     fn judge_availability(&mut self) {
-        if !self.truth.routes.is_empty() {
+        if !self.truth.routes.is_empty() || self.truth.recreated(self.now) {
             return;
         }
-        let (_, fewest) = self.truth.low(self.now);
+        let (replicas, fewest) = self.truth.low(self.now);
+        // With blue-green it is the default share that may be missing while one strategy takes over from the other.
+        let fewest = match self.truth.switched(self.now) {
+            true => fewest.min(Limits::resolve(replicas, None, None).fewest()),
+            false => fewest,
+        };
         let capable = self.capable(None);
         if capable < fewest {
             self.violation(format!("a scale-down left {capable} of at least {fewest} available pods"));
@@ -199,9 +207,22 @@ impl Cluster {
         };
         let sum: i32 = self.truth.world.replica_sets.iter().map(|set| set.pods.spec).sum();
         let most = self.truth.most(self.now);
-        let limited = self.truth.routes.is_empty() && !self.truth.is_blue_green();
+        let limited = self.truth.routes.is_empty() && !self.truth.doubled(self.now);
         if grew && limited && sum > most {
             self.violation(format!("{} grew to {}: {sum} pods of at most {most}", set.name, set.pods.spec));
+        }
+        let first = grew && !matches!(before, Some(Object::Set(old)) if old.pods.spec > 0);
+        if first && self.truth.only_recreated(self.now) {
+            self.judge_recreated(&set.uid);
+        }
+    }
+
+    /// (i) A rollout that recreates its pods starts the first one of a revision when none of another is left.
+    fn judge_recreated(&mut self, started: &str) {
+        let others = self.truth.pods.iter().filter(|(uid, _)| *uid != started);
+        let left: usize = others.map(|(_, pods)| pods.len()).sum();
+        if left > 0 {
+            self.violation(format!("{started} starts beside {left} pods of other revisions"));
         }
     }
 

@@ -5,11 +5,13 @@ use serin_core::seen::Seen;
 use serin_core::world::Service;
 
 use super::command::Command;
-use super::traffic::STAFF;
 use super::truth::{KINDS, Kind, Truth};
 use super::{Cluster, Event, Laws, Process};
 use crate::scene::{self, ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE, Scene, template};
 use crate::seed::Seed;
+use strategy::{other, steps, strategy};
+
+mod strategy;
 
 /// How the cluster behaves in one simulation.
 #[derive(Clone, Debug)]
@@ -31,8 +33,6 @@ pub(crate) struct Weather {
     pub(crate) explicit_scale: bool,
     /// Fewer pods than all are enough to go on.
     pub(crate) threshold: bool,
-    /// Canary pods are kept after an abort, for good.
-    pub(crate) keeps_aborted: bool,
 }
 
 /// How a Rollout of the simulation directs traffic.
@@ -45,6 +45,10 @@ enum Traffic {
     /// Routes of two Services that change roles.
     PingPong(usize),
     Subsets,
+    /// All old pods go before new ones come; with Services or without.
+    Recreated(bool),
+    /// The user turns from canary to blue-green and back.
+    Switched,
 }
 
 impl Traffic {
@@ -53,7 +57,8 @@ impl Traffic {
         match self {
             Self::BlueGreen => &[ACTIVE_SERVICE, PREVIEW_SERVICE],
             Self::PodsAndServices | Self::Routes(_) | Self::PingPong(_) => &[CANARY_SERVICE, STABLE_SERVICE],
-            Self::Pods | Self::Subsets => &[],
+            Self::Recreated(true) | Self::Switched => &[CANARY_SERVICE, STABLE_SERVICE],
+            Self::Pods | Self::Subsets | Self::Recreated(false) => &[],
         }
     }
 }
@@ -73,12 +78,19 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         Traffic::Routes(routes) if seed.is_multiple_of(3) => Traffic::PingPong(routes),
         kind => kind,
     };
-    let traffic = if seed.is_multiple_of(5) { Traffic::BlueGreen } else { canary };
+    // By the seed, so that the others keep their worlds.
+    let traffic = match (seed % 11, seed % 5) {
+        (0, _) => Traffic::Switched,
+        (1, _) => Traffic::Recreated(seed.is_multiple_of(2)),
+        (_, 0) => Traffic::BlueGreen,
+        _ => canary,
+    };
     let strategy = strategy(&mut chance, traffic);
     let weather = weather(&mut chance, traffic, &strategy);
     let scene = rollout(&mut chance, traffic, strategy);
     let (routes, subsets) = match traffic {
         Traffic::Pods | Traffic::PodsAndServices | Traffic::BlueGreen => (0, false),
+        Traffic::Recreated(_) | Traffic::Switched => (0, false),
         Traffic::Routes(routes) | Traffic::PingPong(routes) => (routes, false),
         Traffic::Subsets => (1, true),
     };
@@ -118,7 +130,7 @@ fn spec_text(scene: &Scene) -> String {
 }
 
 fn weather(chance: &mut Seed, traffic: Traffic, strategy: &Value) -> Weather {
-    let most = if traffic == Traffic::BlueGreen { 2 } else { 15 };
+    let most = if matches!(traffic, Traffic::BlueGreen | Traffic::Switched) { 2 } else { 15 };
     Weather {
         rough: chance.between(0, 2),
         watch_lag: chance.pick(&[50, 500, 4_000]),
@@ -133,132 +145,7 @@ fn weather(chance: &mut Seed, traffic: Traffic, strategy: &Value) -> Weather {
             .iter()
             .any(|field| strategy.to_string().contains(field)),
         threshold: strategy.get("replicaProgressThreshold").is_some(),
-        keeps_aborted: strategy["abortScaleDownDelaySeconds"] == 0,
     }
-}
-
-fn steps(chance: &mut Seed, routed: bool) -> Value {
-    let count = chance.between(0, 5);
-    let kinds = if routed { 9 } else { 6 };
-    let mut weight = 0;
-    let steps = (0..count).map(|_| match chance.between(0, kinds) {
-        0..=2 => {
-            weight = (weight + chance.between(-10, 50)).clamp(0, 100);
-            json!({"setWeight": weight})
-        }
-        3 => json!({"pause": {}}),
-        4 => json!({"pause": {"duration": chance.between(0, 40)}}),
-        5 => json!({"pause": {"duration": format!("{}s", chance.between(1, 20))}}),
-        6 => json!({"analysis": {"templates": [{"templateName": "errors"}]}}),
-        7 => json!({"setCanaryScale": {"replicas": chance.between(0, 4)}}),
-        8 => match chance.chance(80) {
-            true => json!({"setHeaderRoute": {"name": STAFF, "match": [{"headerName": "x", "headerValue": {"exact": "y"}}]}}),
-            false => json!({"setHeaderRoute": {"name": STAFF}}),
-        },
-        _ => match chance.chance(50) {
-            true => json!({"setCanaryScale": {"matchTrafficWeight": true}}),
-            false => json!({"setCanaryScale": {"weight": chance.between(0, 100)}}),
-        },
-    });
-    steps.collect()
-}
-
-fn strategy(chance: &mut Seed, traffic: Traffic) -> Value {
-    if traffic == Traffic::BlueGreen {
-        return blue_green(chance);
-    }
-    let routed = matches!(traffic, Traffic::Routes(_) | Traffic::PingPong(_) | Traffic::Subsets);
-    let mut canary = json!({"steps": steps(chance, routed)});
-    if matches!(traffic, Traffic::PingPong(_)) {
-        canary["pingPong"] = json!({"pingService": CANARY_SERVICE, "pongService": STABLE_SERVICE});
-    } else if traffic != Traffic::Pods && traffic != Traffic::Subsets {
-        canary["canaryService"] = json!(CANARY_SERVICE);
-        canary["stableService"] = json!(STABLE_SERVICE);
-    }
-    if chance.chance(60) {
-        let surge = chance.pick(&[json!(0), json!(1), json!(3), json!("25%"), json!("100%")]);
-        let unavailable = chance.pick(&[json!(1), json!("50%")]);
-        let unavailable = if surge == 0 || chance.chance(50) { unavailable } else { json!(0) };
-        (canary["maxSurge"], canary["maxUnavailable"]) = (surge, unavailable);
-    }
-    if chance.chance(30) {
-        let start =
-            json!({"templates": [{"templateName": "errors"}], "args": [{"name": "unused", "value": "x"}]});
-        canary["analysis"] = start;
-    }
-    if routed {
-        routing(chance, traffic, &mut canary);
-    }
-    if chance.chance(25) {
-        canary["canaryMetadata"] = json!({"labels": {"role": "canary"}});
-        canary["stableMetadata"] = chance.pick(&[json!({"labels": {"role": "stable"}}), json!(null)]);
-    }
-    if chance.chance(15) {
-        let threshold = json!({"type": "Percent", "value": chance.pick(&[0, 50, 90])});
-        canary["replicaProgressThreshold"] = chance.pick(&[threshold, json!({"type": "Pods", "value": 1})]);
-    }
-    canary
-}
-
-fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
-    canary["trafficRouting"] = match traffic {
-        Traffic::Subsets => json!({"istio": {
-            "virtualService": {"name": "shop"},
-            "destinationRule": {"name": "shop", "canarySubsetName": "canary", "stableSubsetName": "stable"},
-        }}),
-        _ => json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}}}),
-    };
-    canary["trafficRouting"]["managedRoutes"] = json!([{"name": STAFF}]);
-    // Nothing is drawn for this, so that the seeds of old findings keep their worlds.
-    if canary["steps"].as_array().is_some_and(|steps| steps.len() % 2 == 1) {
-        canary["trafficRouting"]["sessionAffinity"] = json!({});
-    }
-    for field in ["scaleDownDelaySeconds", "abortScaleDownDelaySeconds"] {
-        if let Some(seconds) = chance.pick(&[None, Some(0), Some(5)]) {
-            canary[field] = json!(seconds);
-        }
-    }
-    if canary["scaleDownDelaySeconds"].is_null() && chance.chance(50) {
-        canary["dynamicStableScale"] = json!(true);
-    }
-    if canary["dynamicStableScale"].is_null() && chance.chance(20) {
-        let duration = chance.pick(&[None, Some(1), Some(20)]);
-        canary["postPromotionAnalysis"] =
-            json!({"templates": [{"templateName": "errors"}], "duration": duration});
-    }
-    if chance.chance(20) {
-        canary["minPodsPerReplicaSet"] = json!(chance.between(1, 3));
-    }
-    if chance.chance(20) {
-        canary["scaleDownDelayRevisionLimit"] = json!(chance.between(0, 2));
-    }
-}
-
-fn blue_green(chance: &mut Seed) -> Value {
-    let mut strategy = json!({"activeService": ACTIVE_SERVICE});
-    if chance.chance(70) {
-        strategy["previewService"] = json!(PREVIEW_SERVICE);
-    }
-    for (field, choices) in [
-        ("previewReplicaCount", [None, None, Some(1), Some(2)]),
-        ("autoPromotionSeconds", [None, None, Some(0), Some(20)]),
-        ("scaleDownDelaySeconds", [None, Some(0), Some(3), Some(10)]),
-        ("abortScaleDownDelaySeconds", [None, Some(0), Some(1), Some(5)]),
-        ("scaleDownDelayRevisionLimit", [None, None, Some(0), Some(1)]),
-    ] {
-        if let Some(value) = chance.pick(&choices) {
-            strategy[field] = json!(value);
-        }
-    }
-    if chance.chance(40) {
-        strategy["autoPromotionEnabled"] = json!(false);
-    }
-    for field in ["prePromotionAnalysis", "postPromotionAnalysis"] {
-        if chance.chance(40) {
-            strategy[field] = json!({"templates": [{"templateName": "errors"}]});
-        }
-    }
-    strategy
 }
 
 fn rollout(chance: &mut Seed, traffic: Traffic, strategy: Value) -> Scene {
@@ -270,7 +157,7 @@ fn rollout(chance: &mut Seed, traffic: Traffic, strategy: Value) -> Scene {
         "replicas": chance.pick(&[1, 1, 2, 3, 4, 5, 10]),
         "progressDeadlineSeconds": chance.pick(&[60, 600]),
         "minReadySeconds": chance.pick(&[0, 0, 3]),
-        "revisionHistoryLimit": chance.pick(if traffic == Traffic::BlueGreen { &[1, 1, 10] } else { &[0, 1, 10] }),
+        "revisionHistoryLimit": chance.pick(if matches!(traffic, Traffic::BlueGreen | Traffic::Switched) { &[1, 1, 10] } else { &[0, 1, 10] }),
     });
     if chance.chance(10) {
         spec["paused"] = json!(true);
@@ -295,9 +182,10 @@ fn rollout(chance: &mut Seed, traffic: Traffic, strategy: Value) -> Scene {
 /// The first revision comes up, others follow, and meanwhile things happen.
 fn script(cluster: &mut Cluster, traffic: Traffic) {
     let mut at = cluster.chance.between(0, 90_000);
-    let mut version = 1;
+    let (mut version, mut blue_green) = (1, traffic == Traffic::BlueGreen);
     for _ in 0..cluster.chance.between(2, 9) {
-        let command = command(&mut cluster.chance, traffic, &mut version, cluster.weather.rough);
+        let command =
+            command(&mut cluster.chance, traffic, (&mut version, &mut blue_green), cluster.weather.rough);
         if let Command::Spec(fields) = &command
             && let Some(image) = fields.pointer("/template/spec/containers/0/image")
             && cluster.chance.chance(15)
@@ -315,7 +203,17 @@ fn script(cluster: &mut Cluster, traffic: Traffic) {
     }
 }
 
-fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -> Command {
+fn command(
+    chance: &mut Seed,
+    traffic: Traffic,
+    (version, blue_green): (&mut i64, &mut bool),
+    rough: i64,
+) -> Command {
+    if traffic == Traffic::Switched && chance.chance(30) {
+        let strategy = other(chance, *blue_green);
+        *blue_green = !*blue_green;
+        return Command::Spec(json!({"strategy": strategy}));
+    }
     if chance.chance(35) || *version == 1 {
         *version = if chance.chance(75) { *version + 1 } else { chance.between(1, *version) };
         return Command::Spec(json!({"template": template(&format!("v{version}"))}));
@@ -334,6 +232,11 @@ fn command(chance: &mut Seed, traffic: Traffic, version: &mut i64, rough: i64) -
             let fields = json!({"autoPromotionEnabled": by_itself, "previewReplicaCount": pods});
             Command::Spec(json!({"strategy": {"blueGreen": fields}}))
         }
+        8 if matches!(traffic, Traffic::Recreated(_)) => {
+            let word = chance.pick(&["Recreate", "RollingUpdate"]);
+            Command::Spec(json!({"strategy": {"canary": {"updateType": word}}}))
+        }
+        8 if traffic == Traffic::Switched => Command::Touch,
         8 => Command::Spec(json!({"strategy": {"canary": {"steps": steps(chance, false)}}})),
         9 => Command::LosePods(chance.between(1, 3), chance.chance(60)),
         10 => Command::Crash,

@@ -7,7 +7,7 @@ use serin_core::world::RouterReport;
 
 use super::truth::{Asked, Key, Kind, Named, Route, Rule, Side};
 use super::{Cluster, Event};
-use crate::scene::{ACTIVE_SERVICE, CANARY_SERVICE, STABLE_SERVICE};
+use crate::scene::{CANARY_SERVICE, STABLE_SERVICE};
 
 /// The header route that steps may add.
 pub(crate) const STAFF: &str = "staff";
@@ -43,8 +43,8 @@ impl Cluster {
     /// Every share of traffic that the data plane sends now.
     pub(super) fn flows(&self) -> Vec<Flow> {
         let mut flows = Vec::new();
-        if self.truth.is_blue_green() {
-            let hash = self.truth.endpoints.get(ACTIVE_SERVICE).cloned();
+        if let Some(active) = self.truth.active_service() {
+            let hash = self.truth.endpoints.get(active).cloned();
             let name = "the active Service".to_owned();
             flows.extend(hash.map(|hash| Flow { name, canary: false, weight: 100, hash, named: None }));
         }

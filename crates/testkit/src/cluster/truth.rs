@@ -144,6 +144,10 @@ pub(crate) struct Pod {
 pub(crate) struct Era {
     pub(crate) since: i64,
     pub(crate) limits: Limits,
+    /// All old pods go before new ones come.
+    pub(crate) recreates: bool,
+    /// Two full sets of pods, and one Service for all traffic.
+    pub(crate) blue_green: bool,
 }
 
 /// Everything that is true.
@@ -267,6 +271,47 @@ impl Truth {
         !pair || !promoted && hash == Some(&status.current_pod_hash)
     }
 
+    /// The Service that has all traffic of a blue-green rollout.
+    pub(crate) fn active_service(&self) -> Option<&str> {
+        let strategy = self.world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?;
+        Some(&strategy.active_service)
+    }
+
+    /// The Service that shows the next revision of a blue-green rollout.
+    pub(crate) fn preview_service(&self) -> Option<&str> {
+        self.world.rollout.spec.strategy.as_ref()?.blue_green.as_ref()?.preview_service.as_deref()
+    }
+
+    /// Pods of an aborted revision are kept for good.
+    pub(crate) fn keeps_aborted(&self) -> bool {
+        let strategy = self.world.rollout.spec.strategy.as_ref();
+        let of_canary =
+            strategy.and_then(|strategy| strategy.canary.as_ref()?.abort_scale_down_delay_seconds);
+        let of_blue_green =
+            strategy.and_then(|strategy| strategy.blue_green.as_ref()?.abort_scale_down_delay_seconds);
+        of_canary.or(of_blue_green) == Some(0)
+    }
+
+    /// Within the last two minutes all old pods were to go before new ones come.
+    pub(crate) fn recreated(&self, now: i64) -> bool {
+        self.recent(now).iter().any(|era| era.recreates)
+    }
+
+    /// Since two minutes all old pods are to go before new ones come.
+    pub(crate) fn only_recreated(&self, now: i64) -> bool {
+        self.recent(now).iter().all(|era| era.recreates)
+    }
+
+    /// Within the last two minutes there were to be two full sets of pods.
+    pub(crate) fn doubled(&self, now: i64) -> bool {
+        self.recent(now).iter().any(|era| era.blue_green)
+    }
+
+    /// Within the last two minutes the user turned from one strategy to the other.
+    pub(crate) fn switched(&self, now: i64) -> bool {
+        self.doubled(now) && self.recent(now).iter().any(|era| !era.blue_green)
+    }
+
     /// The limits that the spec asks for now.
     pub(crate) fn limits(&self) -> Limits {
         let rollout = &self.world.rollout;
@@ -282,7 +327,10 @@ impl Truth {
     /// Call after every change of the spec.
     pub(crate) fn remember_limits(&mut self, now: i64) {
         let limits = self.limits();
-        self.eras.push_back(Era { since: now, limits });
+        let strategy = self.world.rollout.spec.strategy.as_ref();
+        let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+        let recreates = canary.is_some_and(|canary| canary.recreates());
+        self.eras.push_back(Era { since: now, limits, recreates, blue_green: self.is_blue_green() });
         while self.eras.get(1).is_some_and(|era| era.since < now - 120_000) {
             self.eras.pop_front();
         }

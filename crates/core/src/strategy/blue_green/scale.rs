@@ -8,7 +8,7 @@ use crate::brake;
 use crate::facts::Facts;
 use crate::gate::Gates;
 use crate::memory::{INCONCLUSIVE_ANALYSIS, Memory};
-use crate::scale::{SCALE_DOWN_DELAY_SECONDS, delayed, distinct_stable, keeping_deadline, size};
+use crate::scale::{SCALE_DOWN_DELAY_SECONDS, delayed, distinct_stable, keeping_deadline, serving, size};
 use crate::strategy::{Deadline, Size};
 use crate::time::after;
 use crate::world::ReplicaSet;
@@ -74,7 +74,19 @@ fn new_size(
     // Until the switch is seen, the deadline is what remembers that the pods are those of a fast rollback.
     let remembers = facts.fast_rollback && !memory.fully_promoted() && !cut_over(facts, memory);
     let deadline = if remembers { Deadline::Keep } else { Deadline::Remove };
-    size(set, wanted(facts, strategy, memory), deadline)
+    size(set, not_too_few(facts, set, wanted(facts, strategy, memory), gates), deadline)
+}
+
+/// What was a canary before may be the most of what serves: it shrinks to a preview when enough pods are left.
+fn not_too_few(facts: &Facts, set: &ReplicaSet, wanted: i32, gates: &mut Gates) -> i32 {
+    let others = serving(facts.replica_sets()).saturating_sub(set.pods.serving());
+    let left = others.saturating_add(set.pods.serving().min(wanted));
+    if wanted >= set.pods.spec || left >= facts.limits.fewest() {
+        return wanted;
+    }
+    let waits_for = format!("{} pods to be available without all of the preview", facts.limits.fewest());
+    gates.wait_in_time(&waits_for, &format!("revision {} is scaled down to {wanted} pods", set.hash));
+    set.pods.spec
 }
 
 /// After an abort the new pods stay until the active Service has left them and the delay has passed.
@@ -96,7 +108,8 @@ fn aborted(
     keeping_deadline(delayed(facts, memory, (set, i64::from(delay).max(ENDPOINTS_SECONDS)), gates))
 }
 
-/// Older revisions go when no Service selects them and their delay has passed, newest revision first.
+/// Older revisions go when no Service selects them, enough pods are left without them and their delay has passed, newest
+/// revision first. After a strategy that shared the traffic by pods they may be the most of what serves.
 fn others(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory, gates: &mut Gates) -> Vec<Size> {
     if memory.paused_for(INCONCLUSIVE_ANALYSIS) {
         return Vec::new();
@@ -105,6 +118,7 @@ fn others(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory, gate
     let delay = i64::from(delay).max(ENDPOINTS_SECONDS);
     let most = strategy.scale_down_delay_revision_limit.unwrap_or(i32::MAX);
     let mut kept = 0_i32;
+    let mut left = serving(facts.replica_sets());
     let mut sizes = Vec::new();
     for set in facts.others.iter().filter(|set| set.pods.spec > 0) {
         if let Err((waits_for, _)) = left_by_both(facts, strategy, &set.hash) {
@@ -112,11 +126,21 @@ fn others(facts: &Facts, strategy: &BlueGreenStrategy, memory: &mut Memory, gate
             continue;
         }
         kept = kept.saturating_add(1);
-        sizes.push(if kept <= most {
+        let size = if kept <= most {
             follow_replicas(facts, set, delayed(facts, memory, (set, delay), gates))
         } else {
             beyond_limit(facts, memory, set, gates)
-        });
+        };
+        let without = left.saturating_sub(set.pods.serving());
+        if size.replicas == 0 && without < facts.limits.fewest() && set.pods.serving() > 0 {
+            let waits_for = format!("{} pods of other revisions to be available", facts.limits.fewest());
+            gates.wait_in_time(&waits_for, &format!("revision {} is scaled down", set.hash));
+            continue;
+        }
+        if size.replicas == 0 {
+            left = without;
+        }
+        sizes.push(size);
     }
     sizes
 }
