@@ -6,6 +6,7 @@
 mod command;
 mod end;
 mod eviction;
+mod experiment;
 mod gate;
 mod law;
 mod pod;
@@ -44,6 +45,7 @@ enum Event {
     Confirm(usize, u64),
     RouterUp(usize),
     RunPhase(String, AnalysisPhase),
+    ExperimentPhase(String, AnalysisPhase),
     RestoreService(String),
     RestoreTemplate(Box<Template>),
     Deliver(Kind),
@@ -230,6 +232,7 @@ impl Cluster {
             Event::Confirm(index, generation) => self.confirm(index, generation),
             Event::RouterUp(index) => self.router_up(index),
             Event::RunPhase(name, phase) => self.run_phase(&name, phase),
+            Event::ExperimentPhase(name, phase) => self.experiment_phase(&name, phase),
             Event::RestoreService(name) => self.restore_service(&name),
             Event::RestoreTemplate(template) => self.restore_template(*template),
             Event::Deliver(kind) => self.deliver(kind),

@@ -218,6 +218,10 @@ impl Cluster {
                 let name = run.name.clone();
                 self.at(self.now + 1_000, Event::RunPhase(name, AnalysisPhase::Successful));
             }
+            (Kind::Experiment, Some(Object::Experiment(made)), None) => self.script_experiment(&made.name),
+            (Kind::Experiment, Some(Object::Experiment(known)), Some(_)) if known.terminating => {
+                self.end_experiment(&known.name);
+            }
             (Kind::Rollout, ..) => self.truth.remember_limits(self.now),
             _ => {}
         }

@@ -107,6 +107,7 @@ impl Cluster {
         let kind = match write.object.kind.as_str() {
             "ReplicaSet" => Kind::Set,
             "AnalysisRun" => Kind::Run,
+            "Experiment" => Kind::Experiment,
             _ => Kind::Rollout,
         };
         Key::new(kind, &write.object.name)

@@ -9,7 +9,7 @@ use super::truth::{KINDS, Kind, Truth};
 use super::{Cluster, Event, Laws, Process};
 use crate::scene::{self, ACTIVE_SERVICE, CANARY_SERVICE, PREVIEW_SERVICE, STABLE_SERVICE, Scene, template};
 use crate::seed::Seed;
-use strategy::{other, steps, strategy};
+use strategy::{experiment, other, steps, strategy};
 
 mod strategy;
 
@@ -85,7 +85,14 @@ pub(super) fn cluster(seed: u64, told: bool) -> Cluster {
         (_, 0) => Traffic::BlueGreen,
         _ => canary,
     };
-    let strategy = strategy(&mut chance, traffic);
+    let mut strategy = strategy(&mut chance, traffic);
+    if seed % 11 == 4
+        && let Some(steps) = strategy.get_mut("steps").and_then(Value::as_array_mut)
+    {
+        let last = i64::try_from(steps.len()).unwrap_or(0);
+        let index = usize::try_from(chance.between(0, last)).unwrap_or(0);
+        steps.insert(index, experiment());
+    }
     let weather = weather(&mut chance, traffic, &strategy);
     let scene = rollout(&mut chance, traffic, strategy);
     let (routes, subsets) = match traffic {

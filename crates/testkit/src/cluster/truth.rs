@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serin_api::{AnalysisTemplateSpec, PingPong, Rollout};
 use serin_core::replica::Limits;
 use serin_core::seen::Seen;
-use serin_core::world::{AnalysisRun, ReplicaSet, Service, Template, World};
+use serin_core::world::{AnalysisRun, Experiment, ReplicaSet, Service, Template, World};
 
 /// One kind of object: each kind has a watch of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +17,11 @@ pub(crate) enum Kind {
     Route,
     Rule,
     Run,
+    Experiment,
     Template,
 }
 
-/// Every kind.
+/// The kinds whose watch may be down.
 pub(crate) const KINDS: [Kind; 7] =
     [Kind::Rollout, Kind::Set, Kind::Service, Kind::Route, Kind::Rule, Kind::Run, Kind::Template];
 
@@ -125,6 +126,7 @@ pub(crate) enum Object {
     Route(Route),
     Rule(Rule),
     Run(AnalysisRun),
+    Experiment(Experiment),
     Template(AnalysisTemplateSpec),
 }
 
@@ -221,6 +223,8 @@ impl Truth {
         keys.extend((0..self.routes.len()).map(|index| Key::new(Kind::Route, index.to_string())));
         keys.extend(self.rule.iter().map(|_| Key::new(Kind::Rule, "")));
         keys.extend(self.world.analysis_runs.iter().map(|run| Key::new(Kind::Run, &run.name)));
+        let experiments = self.world.experiments.iter();
+        keys.extend(experiments.map(|experiment| Key::new(Kind::Experiment, &experiment.name)));
         keys.extend(self.world.templates.iter().map(|template| Key::new(Kind::Template, &template.name)));
         keys
     }
@@ -235,6 +239,9 @@ impl Truth {
             Kind::Route => Object::Route(self.routes.get(key.name.parse::<usize>().ok()?)?.clone()),
             Kind::Rule => Object::Rule(self.rule.clone()?),
             Kind::Run => Object::Run(world.analysis_runs.iter().find(|run| run.name == key.name)?.clone()),
+            Kind::Experiment => {
+                Object::Experiment(world.experiments.iter().find(|known| known.name == key.name)?.clone())
+            }
             Kind::Template => {
                 let found = world.templates.iter().find(|template| template.name == key.name)?;
                 Object::Template(found.spec.fresh()?.clone())

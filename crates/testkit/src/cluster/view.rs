@@ -11,7 +11,7 @@ use super::truth::{Key, Kind, Object, Rule};
 impl Cluster {
     /// The World as the process sees it; `None` while it may not act.
     pub(super) fn view(&self) -> Option<World> {
-        let waits = |key: &Key| matches!(key.kind, Kind::Rollout | Kind::Set | Kind::Run);
+        let waits = |key: &Key| matches!(key.kind, Kind::Rollout | Kind::Set | Kind::Run | Kind::Experiment);
         if self.process.marks.keys().any(waits) {
             return None;
         }
@@ -43,6 +43,7 @@ impl Cluster {
         match object {
             Object::Set(set) => world.replica_sets.push(ReplicaSet::clone(set)),
             Object::Run(run) => world.analysis_runs.push(run.clone()),
+            Object::Experiment(experiment) => world.experiments.push(experiment.clone()),
             Object::Route(route) => {
                 let index = key.name.parse().unwrap_or(0);
                 world.routers.push(self.report(index, route, self.stale(key), self.rule_seen()));

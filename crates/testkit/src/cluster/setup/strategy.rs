@@ -106,6 +106,13 @@ fn routing(chance: &mut Seed, traffic: Traffic, canary: &mut Value) {
     }
 }
 
+/// A step that runs one pod of stable beside one of the canary.
+pub(super) fn experiment() -> Value {
+    let templates =
+        json!([{"name": "baseline", "specRef": "stable"}, {"name": "canary", "specRef": "canary"}]);
+    json!({"experiment": {"duration": "20s", "templates": templates}})
+}
+
 /// All old pods go before new ones come; with or without Services of its own.
 fn recreated(served: bool) -> Value {
     match served {
