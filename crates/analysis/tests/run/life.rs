@@ -1,4 +1,4 @@
-//! Interval, count, limits, termination, dry runs, retention and deletion.
+//! Interval, count, limits, termination, retention and deletion.
 
 use serde_json::{Value, json};
 use serin_analysis::run::{Asked, conclude};
@@ -6,11 +6,11 @@ use serin_api::AnalysisPhase::{self, Error, Failed, Inconclusive, Running, Succe
 
 use crate::stage::{Stage, metric, scripted, vector};
 
-fn conditions() -> Value {
+pub(crate) fn conditions() -> Value {
     json!({"successCondition": "result[0] < 1", "failureCondition": "result[0] > 2", "interval": "1m"})
 }
 
-fn with(mut base: Value, fields: Value) -> Value {
+pub(crate) fn with(mut base: Value, fields: Value) -> Value {
     for (field, value) in fields.as_object().unwrap() {
         base[field] = value.clone();
     }
@@ -266,42 +266,6 @@ fn the_worst_metric_names_the_phase() {
         stage.tick(|_| scripted(letters.next().unwrap()));
         assert_eq!(stage.status().phase, expected, "{script}");
     }
-}
-
-#[test]
-fn dry_runs_are_measured_and_do_not_decide() {
-    let once = with(conditions(), json!({"interval": null}));
-    let spec =
-        json!({"metrics": [metric("a", once.clone()), metric("b", once)], "dryRun": [{"metricName": "b"}]});
-    let mut stage = Stage::new(spec);
-    stage.tick(|ask| scripted(if ask.metric == "b" { 'f' } else { 's' }));
-    let status = stage.status();
-    assert_eq!((status.phase, status.message.as_str()), (Successful, ""));
-    assert_eq!(stage.result("b").message, "Metric assessed Failed due to failed (1) > failureLimit (0)");
-    assert!(stage.result("b").dry_run && !stage.result("a").dry_run);
-    let dry = status.dry_run_summary.as_ref().unwrap();
-    assert_eq!(
-        (status.run_summary.count, status.run_summary.successful, dry.count, dry.failed),
-        (1, 1, 1, 1)
-    );
-
-    let only = json!({"metrics": [metric("b", with(conditions(), json!({"interval": null})))], "dryRun": [{"metricName": ".*"}]});
-    let mut stage = Stage::new(only);
-    stage.tick(|_| scripted('f'));
-    assert_eq!(stage.status().phase, Successful);
-}
-
-#[test]
-fn a_dry_run_never_ends_the_others() {
-    let spec = json!({
-        "metrics": [metric("a", with(conditions(), json!({"count": 2}))), metric("b", conditions())],
-        "dryRun": [{"metricName": "b"}],
-    });
-    let mut stage = Stage::new(spec);
-    stage.tick(|ask| scripted(if ask.metric == "b" { 'f' } else { 's' }));
-    assert_eq!(stage.status().phase, Running);
-    stage.pass(60).tick(|_| scripted('s'));
-    assert_eq!(stage.status().phase, Successful);
 }
 
 #[test]

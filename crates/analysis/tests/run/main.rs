@@ -1,6 +1,7 @@
 //! The life of AnalysisRuns on a virtual clock.
 
 mod comparison;
+mod dry_run;
 mod evidence;
 mod hold;
 mod job;
