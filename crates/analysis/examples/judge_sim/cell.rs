@@ -162,7 +162,15 @@ pub(crate) fn harmless() -> Vec<Cell> {
             rate: 0.02,
             noise: ROUGH,
             unmeasured: true,
-            ..same("the same, noise unmeasured", Goal::Shown)
+            ..same("the same, noise unmeasured", Goal::Quiet(5.0))
+        },
+        Cell { unmeasured: true, ..same("A/A, noise unmeasured", Goal::Quiet(1.0)) },
+        Cell { unmeasured: true, noise: HEAVY, ..same("A/A, noise unmeasured, heavy", Goal::Quiet(5.0)) },
+        Cell {
+            unmeasured: true,
+            rps: 1000.0,
+            noise: HEAVY,
+            ..same("A/A, noise unmeasured, 1000 rps", Goal::Quiet(5.0))
         },
         base("A/A, cold for 2 windows", Fault::Cold(2, both(0.01, 1.6)), Goal::Quiet(1.0)),
         Cell {
@@ -222,6 +230,30 @@ pub(crate) fn faulty() -> Vec<Cell> {
                 "tail: 2 % of requests x8",
                 Fault::From(0, Change { stuck: 0.02, ..UNCHANGED }),
                 found(99.0, 8, LOOKS),
+            )
+        },
+        Cell {
+            unmeasured: true,
+            ..base("noise unmeasured, +1pp", Fault::From(0, errors(0.01)), found(95.0, 13, 18))
+        },
+        Cell {
+            unmeasured: true,
+            ..base("noise unmeasured, +5pp", Fault::From(0, errors(0.05)), found(100.0, 4, 5))
+        },
+        Cell {
+            unmeasured: true,
+            ..base("noise unmeasured, +5pp from 10", Fault::From(10, errors(0.05)), found(100.0, 6, LOOKS))
+        },
+        Cell {
+            unmeasured: true,
+            ..base("noise unmeasured, x1.30", Fault::From(0, slower(1.3)), found(99.0, 5, LOOKS))
+        },
+        Cell {
+            unmeasured: true,
+            ..base(
+                "noise unmeasured, tail x8",
+                Fault::From(0, Change { stuck: 0.02, ..UNCHANGED }),
+                found(99.0, 9, LOOKS),
             )
         },
         Cell { pods: 2, ..base("one stable pod, +1pp", Fault::From(0, errors(0.01)), Goal::Shown) },

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::question::{Question, State};
 use super::{Past, Plan, Window};
 use crate::judge::combine::Standing;
-use crate::judge::error_rate::{Look, Rejected, Settings, Verdict};
+use crate::judge::error_rate::{Assumption, Look, Rejected, Settings, Verdict};
 use crate::judge::margin::EXTENSION_Z;
 use crate::judge::process::log_add;
 
@@ -24,6 +24,10 @@ pub(crate) struct Evidence {
     /// Times that the comparison was edited; each halves alpha.
     #[serde(default)]
     edits: i32,
+    /// By which rule assumed noise is dealt with: the one that was in force when the evidence began, so that a replay says
+    /// what was said.
+    #[serde(skip, default = "believed")]
+    assumption: Assumption,
     /// Since when evidence counts, seconds since 1970.
     pub(crate) began: i64,
     /// End of the last window dealt with, seconds since 1970.
@@ -68,6 +72,11 @@ pub(crate) struct Evidence {
     pub(super) state: Vec<State>,
 }
 
+/// Evidence with a name for each number is older than any other rule.
+fn believed() -> Assumption {
+    Assumption::Believed
+}
+
 /// What one look at all questions of a comparison says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
@@ -105,6 +114,7 @@ impl Evidence {
         let fresh = Self {
             fingerprint: stored::digest(&plan.fingerprint),
             edits: 0,
+            assumption: Assumption::Checked,
             began: until,
             until,
             judged: 0,
@@ -144,7 +154,8 @@ impl Evidence {
 
     /// The settings with the alpha that edits have left.
     pub(crate) fn settings(&self, plan: &Plan) -> Settings {
-        Settings { alpha: plan.settings.alpha * 0.5_f64.powi(self.edits), ..plan.settings }
+        let alpha = plan.settings.alpha * 0.5_f64.powi(self.edits);
+        Settings { alpha, assumption: self.assumption, ..plan.settings }
     }
 
     fn questions<'p>(&self, plan: &'p Plan, past: &'p Past, name: &'p str) -> Vec<Question<'p>> {

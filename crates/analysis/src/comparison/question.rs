@@ -112,8 +112,16 @@ impl Question<'_> {
     /// What the question brings to the joint verdict.
     pub(crate) fn standing(&self, state: &State) -> Standing {
         match state {
-            State::Shares(state) => state.standing(&self.settings.rule()),
-            State::Location(state) => state.standing(&self.settings.rule()),
+            State::Shares(state) => state.standing(&self.settings, self.harmless_margin()),
+            State::Location(state) => state.standing(&self.settings),
+        }
+    }
+
+    /// What is harmless above the null: of errors, whose null is stable as it is, a part of the limit.
+    fn harmless_margin(&self) -> f64 {
+        match self.asking {
+            Asking::ErrorRate => self.settings.kappa * self.settings.limit,
+            _ => 0.0,
         }
     }
 

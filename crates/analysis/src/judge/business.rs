@@ -32,7 +32,7 @@ pub fn look(settings: &Settings, state: &mut State, window: &Window) -> Result<L
     let (sight, rule) = (sight(settings, state.noise(settings), &window), settings.rule());
     let bets = bets(settings, state.past());
     state.take(&rule, &sight, bets, window.end);
-    let mut look = state.report(&rule, &sight, settings.tau);
+    let mut look = state.report(settings, &sight);
     let converted = look.stable.rate().map(|lost| 1.0 - lost).filter(|rate| *rate > 0.0);
     // `delta` is what the canary loses beyond the limit, as a share of requests.
     let relative = |lost: f64| converted.map(|rate| -lost / rate - settings.limit);

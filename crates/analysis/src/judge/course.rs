@@ -1,6 +1,6 @@
 //! Accumulates the windows of one question, whatever it measures: evidence, estimate, windows in a row (judge 1.3, 1.8).
 
-use super::combine::{ROUNDING, Standing};
+use super::combine::ROUNDING;
 use super::evidence::ALTERNATIVES;
 use super::look::Verdict;
 use super::margin::{PROMOTE_Z, Stratified};
@@ -88,16 +88,11 @@ impl Course {
         self.excess().is_some_and(|excess| excess > 0.0) && self.breach >= rule.consecutive
     }
 
-    /// For the joint verdict over several questions.
-    pub fn standing(&self, rule: &Rule) -> Standing {
-        Standing { log_e: self.log_e(), sustained: self.sustained(rule) }
-    }
-
-    /// The verdict of this question alone. `informed` = the window just taken held information: a window without it is
+    /// The verdict of this question alone. `sustained` = what FAIL needs besides evidence is there. `informed` = the window just taken held information: a window without it is
     /// never the end of a success.
-    pub fn verdict(&self, rule: &Rule, tau: f64, informed: bool) -> Verdict {
+    pub fn verdict(&self, rule: &Rule, tau: f64, (sustained, informed): (bool, bool)) -> Verdict {
         let enough = self.log_e() >= log_bar(rule.metrics, rule.alpha) - ROUNDING;
-        if enough && self.sustained(rule) {
+        if enough && sustained {
             Verdict::Fail
         } else if informed && self.breach < rule.consecutive && self.z(tau).is_some_and(|z| z <= PROMOTE_Z) {
             Verdict::Pass

@@ -12,7 +12,7 @@ use super::proportion::Sight;
 pub use super::proportion::State;
 use super::reason;
 use super::residual::Noise;
-pub use super::window::{Arm, Rejected, Settings, Side, Window};
+pub use super::window::{Arm, Assumption, Rejected, Settings, Side, Window};
 /// Takes one window and says what is known now. Start with `State::default()`, and again whenever the limit, kappa or
 /// the query changes (then with half the alpha).
 ///
@@ -29,7 +29,7 @@ pub fn look(settings: &Settings, state: &mut State, window: &Window) -> Result<L
     let history = settings.history.map(Arm::tally);
     let stable = evidence::stable_rate(history, settings.limit, state.past());
     state.take(&rule, &sight, evidence::shifts(stable, settings.limit), window.end);
-    let mut look = state.report(&rule, &sight, settings.tau);
+    let mut look = state.report(settings, &sight);
     let log_mean = look.log_e - f64::from(settings.metrics).ln();
     look.reason = line("error-rate", settings, &window, &look, log_mean);
     Ok(look)

@@ -226,6 +226,32 @@ fn row_28_an_unknown_correlation_is_assumed_and_said() {
 }
 
 #[test]
+fn assumed_noise_fails_nobody_whose_windows_differ_too_much_among_themselves() {
+    let unknown = Settings { rho: None, metrics: 1, ..settings() };
+    let believed = Settings { assumption: Assumption::Believed, ..unknown };
+    let measured = Settings { rho: Some(0.002), ..unknown };
+    let canary = |errors: [f64; 3]| (0..).zip(errors).map(|(index, errors)| window(index, errors, 27.0));
+    // A canary of bursts: each window is beyond the limit, one by five times as much as another.
+    let bursts = || canary([15.0, 15.0, 60.0]);
+    let seen = run(&unknown, bursts()).1;
+    assert_eq!((seen.verdict, seen.breach, seen.sustained), (Verdict::Undecided, 3, false), "{seen:?}");
+    let why = "UNDECIDED: evidence is enough for the noise that is assumed, but the windows differ too much to tell (p=0.";
+    assert!(seen.reason.contains(why) && seen.reason.ends_with(", 0.02 needed)"), "{}", seen.reason);
+    for (settings, because) in [(believed, "an earlier rule"), (measured, "it was measured")] {
+        let (state, seen) = run(&settings, bursts());
+        assert_eq!((seen.verdict, seen.doubt), (Verdict::Fail, None), "{because}");
+        assert!(state.standing(&settings, 0.0025).sustained);
+    }
+    let (state, _) = run(&unknown, bursts());
+    assert!(!state.standing(&unknown, 0.0025).sustained, "nor do all metrics together fail it");
+    for (errors, because) in
+        [([33.0; 3], "+5 pp in each window is no noise"), ([33.0, 120.0, 360.0], "nor is a fault that grows")]
+    {
+        assert_eq!(run(&unknown, canary(errors)).1.verdict, Verdict::Fail, "{because}");
+    }
+}
+
+#[test]
 fn differences_between_pods_widen_the_null_and_block_promotion() {
     let uneven = Settings { tau: 0.004, ..settings() };
     let seen = run(&uneven, (0..10).map(|index| window(index, 3.0, 27.0))).1;

@@ -121,7 +121,7 @@ impl Tail<'_> {
         let history = self.null_history(settings);
         let stable = stable_rate(history, 1.0 - self.quantile, state.past()).min(HIGHEST);
         state.take(&rule, sight.as_ref().unwrap_or(&blind), odds(stable), window.end);
-        Ok(state.report(&rule, sight.as_ref().unwrap_or(&blind), settings.tau))
+        Ok(state.report(settings, sight.as_ref().unwrap_or(&blind)))
     }
 
     /// The line of reasons of a look (judge 1.11).
@@ -234,7 +234,7 @@ impl ShiftOf<'_> {
         let rule = settings.rule();
         let sight = sight_of_shift(settings, &seen);
         state.take(&rule, sight.as_ref(), window.end);
-        let mut look = state.report(&rule, sight.as_ref(), settings.tau);
+        let mut look = state.report(settings, sight.as_ref());
         look.chi2_p = rank_p(&seen);
         Ok(look)
     }

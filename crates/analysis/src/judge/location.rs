@@ -44,6 +44,9 @@ pub struct Sight {
     pub pods: (u32, u32),
 }
 
+/// Probability that a request of one of two equal revisions is the slower one of a pair.
+const EQUAL_RANKS: f64 = 0.5;
+
 /// Everything that must survive between two looks; its size does not depend on the number of windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Stored", from = "Stored")]
@@ -60,8 +63,17 @@ pub struct State {
 
 impl State {
     /// For the joint verdict over several questions.
-    pub fn standing(&self, rule: &Rule) -> Standing {
-        self.course.standing(rule)
+    pub fn standing(&self, settings: &Settings) -> Standing {
+        let sustained = self.course.sustained(&settings.rule()) && self.doubt(settings).is_none();
+        Standing { log_e: self.course.log_e(), sustained }
+    }
+
+    /// What forbids a FAIL while noise is assumed ([`Look::doubt`]). The noise of a mean is never assumed: its windows leave
+    /// no residuals.
+    fn doubt(&self, settings: &Settings) -> Option<f64> {
+        let level = settings.level().filter(|_| self.residuals != Residuals::default())?;
+        let harmless = EQUAL_RANKS + settings.kappa * (self.at_limit()? - EQUAL_RANKS);
+        self.residuals.p_above(harmless).filter(|p| *p > level)
     }
 
     /// End of the last window taken, seconds since 1970.
@@ -99,7 +111,9 @@ impl State {
     }
 
     /// What is known after the window `sight`; without its line of reasons.
-    pub(super) fn report(&self, rule: &Rule, sight: Option<&Sight>, tau: f64) -> Look {
+    pub(super) fn report(&self, settings: &Settings, sight: Option<&Sight>) -> Look {
+        let (rule, tau) = (settings.rule(), settings.tau);
+        let excess = sight.map(|sight| sight.estimate - sight.limit);
         let reach = critical(DISPLAY_ALPHA) * self.course.variance(tau).sqrt();
         let delta = self.estimate.rate();
         let p = |sight: &Sight| {
@@ -114,7 +128,7 @@ impl State {
             chi2_p: sight.and_then(p),
             phi: sight.map_or(1.0, |sight| sight.phi),
             noise: sight.map_or(Source::History, |sight| sight.source),
-            ..Look::of(&self.course, rule, tau, sight.map(|sight| sight.estimate - sight.limit))
+            ..Look::of(&self.course, &rule, tau, (excess, self.doubt(settings)))
         }
     }
 

@@ -52,6 +52,9 @@ pub struct Look {
     pub breach: u32,
     /// The estimate over all windows and N windows in a row are beyond the limit: what FAIL needs besides evidence.
     pub sustained: bool,
+    /// p of "the canary is harmless" by the spread of the windows alone, when that forbids a FAIL: their noise was assumed,
+    /// and they differ too much among themselves. `None` = nothing forbids it.
+    pub doubt: Option<f64>,
     /// Two-sided p that the arms differ at all, over all windows (for latency and means in this window): a diagnostic,
     /// never decisive.
     pub chi2_p: Option<f64>,
@@ -67,11 +70,17 @@ pub struct Look {
 
 impl Look {
     /// The numbers that all questions share; the others are unknown.
-    pub(super) fn of(course: &Course, rule: &Rule, tau: f64, excess: Option<f64>) -> Self {
+    pub(super) fn of(
+        course: &Course,
+        rule: &Rule,
+        tau: f64,
+        (excess, doubt): (Option<f64>, Option<f64>),
+    ) -> Self {
+        let sustained = course.sustained(rule) && doubt.is_none();
         let log_e = course.log_e();
         let metrics = f64::from(rule.metrics);
         Self {
-            verdict: course.verdict(rule, tau, excess.is_some()),
+            verdict: course.verdict(rule, tau, (sustained, excess.is_some())),
             log_e,
             evidence: log_e.exp(),
             needed: metrics / rule.alpha,
@@ -84,7 +93,8 @@ impl Look {
             window_delta: None,
             excess,
             breach: course.breach(),
-            sustained: course.sustained(rule),
+            sustained,
+            doubt,
             chi2_p: None,
             phi: 1.0,
             noise: Source::History,

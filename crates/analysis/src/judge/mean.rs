@@ -77,7 +77,7 @@ pub fn look(
     let rule = settings.rule();
     let sight = spread.and_then(|spread| sight(settings, (worse, spread), state.stable(), window));
     state.take(&rule, sight.as_ref(), window.end);
-    let mut look = state.report(&rule, sight.as_ref(), settings.tau);
+    let mut look = state.report(settings, sight.as_ref());
     let size = look.stable.rate().map(f64::abs).filter(|size| *size > 0.0);
     let sign = worse.sign();
     let relative = |change: f64| size.map(|size| sign * change / size);

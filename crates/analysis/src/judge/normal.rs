@@ -1,5 +1,6 @@
 //! Tails and quantiles of the standard normal distribution, accurate far out in the tail.
 
+use statrs::function::beta::checked_beta_reg;
 use statrs::function::erf::erfc_inv;
 use statrs::function::gamma::checked_gamma_ur;
 use std::f64::consts::{PI, SQRT_2};
@@ -29,6 +30,12 @@ pub fn chi_squared_tail(x: f64) -> f64 {
         x if x <= 0.0 => 1.0,
         x => checked_gamma_ur(0.5, x / 2.0).unwrap_or(0.0),
     }
+}
+
+/// `P(T > t)` of Student's t with so many degrees of freedom, above 0.
+pub fn student_tail(t: f64, freedom: f64) -> f64 {
+    let beyond = 0.5 * checked_beta_reg(freedom / 2.0, 0.5, freedom / (freedom + t * t)).unwrap_or(1.0);
+    if t < 0.0 { 1.0 - beyond } else { beyond }
 }
 
 /// The `z` with `P(Z <= z) = p`; infinite at 0 and 1.

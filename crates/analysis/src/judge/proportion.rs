@@ -96,9 +96,17 @@ pub struct State {
 }
 
 impl State {
-    /// For the joint verdict over several questions.
-    pub fn standing(&self, rule: &Rule) -> Standing {
-        self.course.standing(rule)
+    /// For the joint verdict over several questions; `margin` is what is harmless above the null, see [`Sight`].
+    pub fn standing(&self, settings: &Settings, margin: f64) -> Standing {
+        let sustained = self.course.sustained(&settings.rule()) && self.doubt(settings, margin).is_none();
+        Standing { log_e: self.course.log_e(), sustained }
+    }
+
+    /// What forbids a FAIL while noise is assumed ([`Look::doubt`]).
+    fn doubt(&self, settings: &Settings, margin: f64) -> Option<f64> {
+        let level = settings.level()?;
+        let harmless = self.null.rate()? - self.stable.rate()? + margin;
+        self.residuals.p_above(harmless).filter(|p| *p > level)
     }
 
     /// End of the last window taken, seconds since 1970.
@@ -137,7 +145,9 @@ impl State {
     }
 
     /// What is known after the window `sight`; without its line of reasons.
-    pub(super) fn report(&self, rule: &Rule, sight: &Sight, tau: f64) -> Look {
+    pub(super) fn report(&self, settings: &Settings, sight: &Sight) -> Look {
+        let (rule, tau) = (settings.rule(), settings.tau);
+        let doubt = self.doubt(settings, sight.null_margin);
         let excess = sight.excess().filter(|_| sight.informed());
         let plain = |excess: f64| excess + sight.limit_margin;
         Look {
@@ -149,7 +159,7 @@ impl State {
             chi2_p: TwoByTwo::new(self.canary, self.stable).compare().result.p(),
             phi: sight.phi.0,
             noise: sight.source,
-            ..Look::of(&self.course, rule, tau, excess)
+            ..Look::of(&self.course, &rule, tau, (excess, doubt))
         }
     }
 

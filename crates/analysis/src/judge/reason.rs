@@ -209,6 +209,12 @@ fn missing(words: &Words, settings: &Settings, look: &Look) -> String {
         format!("no {subject} to compare in this window, nothing moves")
     } else if enough && waiting > 0 {
         format!("evidence is enough, but not {} windows in a row beyond the limit", settings.consecutive)
+    } else if let (true, Some(p), Some(level)) = (enough, look.doubt, settings.level()) {
+        format!(
+            "evidence is enough for the noise that is assumed, but the windows differ too much to tell (p={}, {} needed)",
+            small(p),
+            small(level)
+        )
     } else if enough {
         "evidence is enough, but over all windows the difference is within the limit".into()
     } else if waiting == 0 {

@@ -1,15 +1,26 @@
 //! Measures noise on the rollout itself, when stable has too few pods to measure it on their history (judge 1.4).
 //!
 //! Windows of one fault differ by chance and by noise, not by the fault: what the difference of the arms varies by about
-//! its own mean, beyond chance, is noise. Every number is of earlier windows, so that the evidence keeps its guarantee.
+//! its own mean, beyond chance, is noise. Every number is of earlier windows, so that the evidence keeps its guarantee. While
+//! there are few windows, they forbid a FAIL that rests on the assumed noise alone.
 
 use super::dispersion::ASSUMED_RHO;
+use super::normal::student_tail;
 use super::tally::Tally;
 use super::window::Settings;
 use serde::Serialize;
 
 /// Windows from which noise is read, at least.
 pub const FEWEST_WINDOWS: u32 = 10;
+
+/// Windows after which their own spread is asked no more before a FAIL.
+const ENOUGH_WINDOWS: u32 = 15;
+/// The noise that [`Residuals::p_above`] begins with, that of one pod with bursts at 2 % errors, and for how many windows it
+/// counts. Chosen by simulation, on other seeds than those in decision 003.
+const ROUGH_RHO: f64 = 0.02;
+const ROUGH_WINDOWS: f64 = 3.0;
+/// Noisier than this is no service: windows that differ by more do so because of the fault.
+const MOST_RHO: f64 = 0.05;
 
 /// Where the noise of a question comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,6 +117,24 @@ impl Residuals {
         }
     }
 
+    /// One-sided p of "the mean of the windows is `harmless` or less", by Student's t with their own spread: nothing need be
+    /// known of their noise. Few windows may be alike by chance, so that rough noise counts as some windows more. `None` when
+    /// there are [`ENOUGH_WINDOWS`]: from then on the noise that they show is in the evidence itself.
+    pub(super) fn p_above(&self, harmless: f64) -> Option<f64> {
+        if self.windows == 0 {
+            return Some(1.0);
+        }
+        let windows = f64::from(self.windows);
+        let mean = self.shift / self.weight;
+        let spread = self.square - self.shift * mean;
+        let phi_at = |rho: f64| 1.0 + rho * self.growth / windows;
+        let freedom = ROUGH_WINDOWS + windows - 1.0;
+        let phi = (ROUGH_WINDOWS * phi_at(ROUGH_RHO) + spread) / freedom;
+        let phi = phi.min(phi_at(MOST_RHO)).max(1.0);
+        let t = (mean - harmless) / (phi / self.weight).sqrt();
+        (self.windows < ENOUGH_WINDOWS).then(|| student_tail(t, freedom))
+    }
+
     /// Everything, as numbers to be stored.
     pub(super) fn numbers(&self) -> [f64; NUMBERS] {
         [f64::from(self.windows), self.weight, self.shift, self.square, self.growth]
@@ -153,6 +182,40 @@ mod tests {
         let measured = Settings { rho: Some(0.001), ..unknown };
         let known = Noise { rho: 0.001, source: Source::History };
         assert_eq!(of(wild()).noise(&measured), known, "the history knows better");
+    }
+
+    #[test]
+    fn windows_that_agree_prove_a_fault_and_windows_that_differ_do_not() {
+        let p = |residuals: Residuals| residuals.p_above(0.0025).unwrap();
+        assert_eq!(Residuals::default().p_above(0.0), Some(1.0));
+        // 5 pp more than stable, three times; and as many errors in one window of three.
+        assert!(p(of([33.0; 3])) < 0.004, "{}", p(of([33.0; 3])));
+        assert!(p(of([93.0, 3.0, 3.0])) > 0.1, "{}", p(of([93.0, 3.0, 3.0])));
+        assert!(p(of([3.0; 3])) > 0.5, "like stable");
+        let growing: Vec<f64> = (1..8).map(|windows| p(of(vec![15.0; windows]))).collect();
+        assert!(growing.is_sorted_by(|one, next| one > next), "{growing:?}");
+        assert_eq!(of([3.0; 15]).p_above(0.0), None, "enough windows tell by themselves");
+        assert!(of([3.0; 14]).p_above(0.0).is_some());
+    }
+
+    #[test]
+    fn a_p_by_hand() {
+        // Two windows, d = 0.02 and 0.03 with v = pooled; no other test would notice a wrong sum.
+        let windows = [(15.0, 27.0), (21.0, 27.0)].map(|(canary, stable)| {
+            Residual::of_shares(Tally::new(canary, 600.0), Tally::new(stable, 5400.0), (1, 1)).unwrap()
+        });
+        let mut residuals = Residuals::default();
+        windows.iter().for_each(|window| residuals.add(window));
+        let weight: f64 = windows.iter().map(|window| 1.0 / window.variance).sum();
+        let mean = windows.iter().map(|window| window.value / window.variance).sum::<f64>() / weight;
+        let spread: f64 = windows.iter().map(|window| (window.value - mean).powi(2) / window.variance).sum();
+        let growth = (windows[0].growth + windows[1].growth) / 2.0;
+        let phi = (3.0 * (1.0 + 0.02 * growth) + spread) / 4.0;
+        let t = mean / (phi / weight).sqrt();
+        // P(T > t) with 4 degrees of freedom: 1/2 - x (1 - x^2 / 3) 3/4, x = t / sqrt(4 + t^2).
+        let x = t / (4.0 + t * t).sqrt();
+        let expected = 0.5 - 0.75 * x * (1.0 - x * x / 3.0);
+        assert!((residuals.p_above(0.0).unwrap() - expected).abs() < 1e-12, "{expected}");
     }
 
     #[test]

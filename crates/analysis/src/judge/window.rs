@@ -94,7 +94,22 @@ pub struct Settings {
     pub tau: f64,
     /// Stable counts before the rollout; `None` or no requests = unknown.
     pub history: Option<Arm>,
+    /// What a FAIL needs while the noise is not known from history.
+    pub assumption: Assumption,
 }
+
+/// What is made of the noise that is assumed, while none was measured before the rollout (`rho` is `None`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumption {
+    /// It is believed. Evidence that began before [`Checked`](Self::Checked) was there goes on like this.
+    Believed,
+    /// A FAIL needs, besides, that the windows by their own spread show the canary to be worse than harmless.
+    Checked,
+}
+
+/// By how much the level of [`Settings::level`] is below the question's share of alpha: it is asked at many looks, and
+/// windows of one service hang together.
+const STRICTER: f64 = 3.0;
 
 impl Default for Settings {
     /// +0.5 pp, balanced, 5 %, 3 windows in a row, one metric, nothing known from history.
@@ -108,6 +123,7 @@ impl Default for Settings {
             rho: None,
             tau: 0.0,
             history: None,
+            assumption: Assumption::Checked,
         }
     }
 }
@@ -116,6 +132,12 @@ impl Settings {
     /// The part that all questions of a rollout share.
     pub fn rule(&self) -> Rule {
         Rule { alpha: self.alpha, consecutive: self.consecutive, metrics: self.metrics }
+    }
+
+    /// What the windows' own spread must show before a FAIL: a p of at most this. `None` = nothing.
+    pub(super) fn level(&self) -> Option<f64> {
+        let checked = self.rho.is_none() && self.assumption == Assumption::Checked;
+        checked.then(|| self.alpha / f64::from(self.metrics) / STRICTER)
     }
 
     /// # Errors

@@ -142,6 +142,44 @@ fn as_then() -> Scraped {
     scraped
 }
 
+/// A canary of bursts beside a single pod of stable, without any history: what the noise is must be assumed.
+fn bursts() -> (Stage, Scraped) {
+    let comparison = json!({"errorRate": {"requests": "http_requests_total"}, "history": 0});
+    let steady = |second: i64| second as f64 * 10.0;
+    let mut scraped = Scraped::default();
+    for (revision, burst) in [(STABLE, false), (CANARY, true)] {
+        let labels = |code: &str| json!({"__name__": "http_requests_total", "code": code, "rollouts_pod_template_hash": revision, "pod": revision});
+        let failing = move |second: i64| match (second / 60) % 3 {
+            1 if burst => 1.2,
+            _ if burst => 0.3,
+            _ => 0.05,
+        };
+        scraped = scraped.counter(labels("200"), NOON - 3600, |_| steady(1));
+        scraped = scraped.counter(labels("500"), NOON - 3600, failing);
+    }
+    (run(json!([metric("errors", json!({}), comparison)])), scraped)
+}
+
+#[test]
+fn evidence_that_began_when_assumed_noise_was_believed_ends_by_that_rule() {
+    let (mut now, scraped) = bursts();
+    now.play(330, |_, ask| scraped.answer(ask));
+    let said = &now.result("errors").measurements.last().unwrap().message;
+    assert!(said.contains("the windows differ too much to tell"), "{said}");
+    assert_eq!(now.status().phase, Running);
+    assert!(replay(&now.run, "errors").unwrap().same);
+
+    // The same after two windows, as a version stored it that did not know the rule.
+    let (mut then, scraped) = bursts();
+    let begun = include_str!("evidence/run-of-believed-noise.json");
+    then.run = serde_json::from_str(begun).unwrap();
+    assert!(replay(&then.run, "errors").unwrap().same);
+    then.now = then.now.checked_add(jiff::SignedDuration::from_secs(150)).unwrap();
+    then.play(180, |_, ask| scraped.answer(ask));
+    assert_eq!(then.status().phase, serin_api::AnalysisPhase::Failed, "{}", then.status().message);
+    assert!(replay(&then.run, "errors").unwrap().same, "and is replayed as it was said");
+}
+
 #[test]
 fn a_run_that_an_earlier_version_began_goes_on_with_all_it_knew() {
     let mut stage = four();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::packed::{Packer, Unpacker};
 use super::super::past::Past;
 use super::{Evidence, State};
-use crate::judge::error_rate::Verdict;
+use crate::judge::error_rate::{Assumption, Verdict};
 use crate::judge::{location, proportion};
 
 /// Evidence as the status holds it.
@@ -32,9 +32,13 @@ struct Stored {
     packed: String,
 }
 
-fn is_zero(edits: &i32) -> bool {
-    *edits == 0
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
+
+/// Bits of one packed number: the last look was sure enough for the end of an extension; assumed noise is checked.
+const FIRM: i64 = 1;
+const CHECKED: i64 = 2;
 
 /// A short name for everything by which evidence is comparable.
 pub(super) fn digest(fingerprint: &str) -> String {
@@ -43,9 +47,8 @@ pub(super) fn digest(fingerprint: &str) -> String {
 }
 
 pub(super) fn write(evidence: &Evidence) -> Option<Value> {
-    let Evidence {
-        fingerprint, edits, began, until, judged, served, extensions, silent_since, gives_up, ..
-    } = evidence;
+    let Evidence { fingerprint, edits, assumption, began, until, judged, .. } = evidence;
+    let Evidence { served, extensions, silent_since, gives_up, .. } = evidence;
     let Evidence { said, firm, past, weight, changed, cut, base, state, .. } = evidence;
     let mut to = Packer::default();
     for number in [*began, *until, i64::from(*judged), i64::from(*extensions), i64::from(*cut)] {
@@ -58,7 +61,8 @@ pub(super) fn write(evidence: &Evidence) -> Option<Value> {
         Some(Verdict::Pass) => 2,
         Some(Verdict::Undecided) => 3,
     });
-    to.integer(i64::from(*firm));
+    let checked = if *assumption == Assumption::Checked { CHECKED } else { 0 };
+    to.integer(checked | if *firm { FIRM } else { 0 });
     to.maybe(weight.map(|(weight, _)| f64::from(weight)));
     to.maybe(weight.map(|(_, at)| at as f64));
     to.maybe(changed.map(|(from, _)| from as f64));
@@ -85,27 +89,34 @@ pub(super) fn read(stored: &Value) -> Option<Evidence> {
     let Stored { of, edits, served, gives_up, packed } = serde_json::from_value(stored.clone()).ok()?;
     let mut from = Unpacker::of(&packed)?;
     let small = |from: &mut Unpacker| i32::try_from(from.integer()?).ok();
+    let (began, until) = (from.integer()?, from.integer()?);
+    let (judged, extensions, cut) = (small(&mut from)?, small(&mut from)?, small(&mut from)?);
+    let silent_since = from.maybe()?.map(|second| second as i64);
+    let said = match from.integer()? {
+        0 => None,
+        1 => Some(Verdict::Fail),
+        2 => Some(Verdict::Pass),
+        3 => Some(Verdict::Undecided),
+        _ => return None,
+    };
+    let flags = from.integer()?;
+    let checked = flags & CHECKED != 0;
     let evidence = Evidence {
         fingerprint: of,
         edits,
-        began: from.integer()?,
-        until: from.integer()?,
-        judged: small(&mut from)?,
+        assumption: if checked { Assumption::Checked } else { Assumption::Believed },
+        began,
+        until,
+        judged,
         served,
-        extensions: small(&mut from)?,
-        cut: small(&mut from)?,
-        silent_since: from.maybe()?.map(|second| second as i64),
+        extensions,
+        silent_since,
         gives_up,
-        said: match from.integer()? {
-            0 => None,
-            1 => Some(Verdict::Fail),
-            2 => Some(Verdict::Pass),
-            3 => Some(Verdict::Undecided),
-            _ => return None,
-        },
-        firm: from.integer()? == 1,
+        said,
+        firm: flags & FIRM != 0,
         weight: pair(&mut from)?.map(|(weight, at)| (weight as i32, at as i64)),
         changed: pair(&mut from)?.map(|(from, until)| (from as i64, until as i64)),
+        cut,
         past: if from.integer()? == 1 { Some(Past::unpack(&mut from)?) } else { None },
         state: take_states(&mut from)??,
         base: take_states(&mut from)?,
