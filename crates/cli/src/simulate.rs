@@ -2,16 +2,16 @@
 
 mod report;
 mod setting;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub use report::text;
-pub use setting::Setting;
+pub use setting::{Played as Comparison, Setting, Source};
 
 use serde::Serialize;
 use serin_analysis::judge::error_rate::Settings;
-use serin_analysis::simulation::record::Record;
-use serin_analysis::simulation::rollout::{End, Plan, Played};
+use serin_analysis::simulation::rollout::{End, Part, Plan, Played};
 
 use crate::flags::SimulateArguments;
 
@@ -63,19 +63,21 @@ pub struct Example {
 }
 
 impl Simulation {
-    /// Plays all rollouts, of the `record` instead of a made-up service where there is one.
+    /// Plays all rollouts of what `source` says.
     ///
     /// # Errors
-    /// Flags that do not fit each other or the record; more windows than can be played in a moment.
-    pub fn of(arguments: &SimulateArguments, record: Option<Record>) -> Result<Self, String> {
+    /// Flags that do not fit each other or the source; more windows than can be played in a moment.
+    pub fn of(arguments: &SimulateArguments, source: Source) -> Result<Self, String> {
         let SimulateArguments { rollouts, count, .. } = *arguments;
-        if rollouts.saturating_mul(count) > WINDOWS {
+        let (parts, left_out) = source.parts(arguments)?;
+        let comparisons = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        if rollouts.saturating_mul(count).saturating_mul(comparisons) > WINDOWS {
             return Err(format!(
-                "--rollouts {rollouts} of --count {count} windows each are more than {WINDOWS} windows in all; give fewer of either"
+                "--rollouts {rollouts} of --count {count} windows each, for each of {comparisons} comparisons, are more than {WINDOWS} windows in all; give fewer of either"
             ));
         }
-        let setting = Setting::of(arguments, record.as_ref())?;
-        let plan = setting.plan(arguments, record);
+        let plan = Plan { parts, weight: f64::from(arguments.weight) / 100.0, count };
+        let setting = Setting::of(arguments, &plan, left_out);
         let played = (0..rollouts)
             .map(|index| plan.play(seed(arguments.seed, index)))
             .collect::<Result<Vec<_>, _>>()
@@ -95,7 +97,7 @@ impl Simulation {
             undecided,
             false_aborts: harmless.then(|| share(aborted)),
             false_promotions: beyond.then(|| share(promoted)),
-            alpha: plan.settings.alpha,
+            alpha: plan.alpha(),
             example: example(played),
         }
     }
@@ -106,10 +108,16 @@ const ROUNDING: f64 = 1e-12;
 
 /// Whether the canary is harmless in all that is compared, and whether it is at a limit or beyond in any of it.
 fn harm(plan: &Plan) -> (bool, bool) {
-    let Settings { limit, kappa, .. } = plan.settings;
+    let each: Vec<(bool, bool)> = plan.parts.iter().map(harm_of).collect();
+    (each.iter().all(|(harmless, _)| *harmless), each.iter().any(|(_, beyond)| *beyond))
+}
+
+/// The same of one comparison. A business rate never moves.
+fn harm_of(part: &Part) -> (bool, bool) {
+    let Settings { limit, kappa, .. } = part.settings;
     let pairs = [
-        (plan.compared.errors(), plan.change.errors, limit),
-        (plan.compared.latency(), plan.change.slower.ln(), plan.slower.ln_1p()),
+        (part.compared.errors(), part.change.errors, limit),
+        (part.compared.latency(), part.change.slower.ln(), part.slower.ln_1p()),
     ];
     let mut asked = pairs.into_iter().filter(|(asked, _, _)| *asked);
     let beyond = asked.clone().any(|(_, more, limit)| more + ROUNDING >= limit);

@@ -86,7 +86,7 @@ impl Past {
     }
 
     /// Intra-cluster correlation, and what pods differ by for ever, of the question at `place`; `None` = not measured.
-    pub(super) fn noise(&self, place: usize) -> Option<(f64, f64)> {
+    pub(crate) fn noise(&self, place: usize) -> Option<(f64, f64)> {
         self.noise.get(place).copied().flatten().map(|Noise(rho, tau)| (rho, tau))
     }
 

@@ -1,6 +1,7 @@
-//! The four questions that are asked of a simulated service: error rate, shift of the latencies, p95 and p99.
+//! The questions that are asked of a simulated service: error rate, shift and tails of the latencies, business rate.
 
 use super::service::{Pod, buckets, errors};
+use crate::judge::business;
 use crate::judge::combine::join;
 use crate::judge::dispersion::{Dispersion, measure_any};
 use crate::judge::error_rate::{self, Arm, Look, Rejected, Settings, Verdict};
@@ -21,36 +22,39 @@ pub enum Compared {
     Latency,
     /// All four questions.
     Both,
+    /// A business rate, which never moves: one question. Its events are successes.
+    Business,
 }
 
 impl Compared {
     /// The error rate is asked for.
     pub fn errors(self) -> bool {
-        self != Self::Latency
+        matches!(self, Self::Errors | Self::Both)
     }
 
     /// Latencies are asked for.
     pub fn latency(self) -> bool {
-        self != Self::Errors
+        matches!(self, Self::Latency | Self::Both)
     }
 
     /// Questions that are asked.
     pub fn questions(self) -> u32 {
         match self {
-            Self::Errors => 1,
+            Self::Errors | Self::Business => 1,
             Self::Latency => 3,
             Self::Both => 4,
         }
     }
 }
 
-const QUANTILES: [f64; 2] = [0.95, 0.99];
+/// The quantiles that are asked for unless something else is.
+pub const QUANTILES: [f64; 2] = [0.95, 0.99];
 
 /// What the judge knows before the rollout, measured on stable pods alone.
 pub struct Known {
     errors: Option<Settings>,
+    business: Option<Settings>,
     times: Option<Times>,
-    alpha: f64,
     metrics: u32,
 }
 
@@ -58,25 +62,26 @@ struct Times {
     ladder: Vec<f64>,
     history: Histogram,
     shift: Settings,
-    tails: [(Settings, f64); 2],
+    /// Quantile, settings and bound of each.
+    tails: Vec<(f64, Settings, f64)>,
 }
 
 impl Known {
     /// From windows of pods before the rollout; `settings` for errors, with `slower` as the limit of latencies (0.15 = 15 %).
-    /// Latencies are not asked for when the history has none on the `ladder`.
+    /// Latencies, and their tails at these `quantiles`, are not asked for when the history has none on the `ladder`.
     pub fn of(
         history: &[Vec<Pod>],
-        ladder: &[f64],
+        (ladder, quantiles): (&[f64], &[f64]),
         (settings, slower): (Settings, f64),
         compared: Compared,
     ) -> Self {
-        let Settings { alpha, metrics, .. } = settings;
         let times = Settings { limit: slower, history: None, ..settings };
+        let times = || Times::of(history, (ladder, quantiles), times);
         Self {
             errors: compared.errors().then(|| known(history, settings)),
-            times: compared.latency().then(|| Times::of(history, ladder, times)).flatten(),
-            alpha,
-            metrics,
+            business: (compared == Compared::Business).then(|| known(history, settings)),
+            times: compared.latency().then(times).flatten(),
+            metrics: settings.metrics,
         }
     }
 
@@ -85,10 +90,14 @@ impl Known {
         let without = |settings: Settings| Settings { rho: None, tau: 0.0, ..settings };
         let times = self.times.map(|times| Times {
             shift: without(times.shift),
-            tails: times.tails.map(|(settings, bound)| (without(settings), bound)),
+            tails: times
+                .tails
+                .into_iter()
+                .map(|(q, settings, bound)| (q, without(settings), bound))
+                .collect(),
             ..times
         });
-        Self { errors: self.errors.map(without), times, ..self }
+        Self { errors: self.errors.map(without), business: self.business.map(without), times, ..self }
     }
 
     /// Latencies of all pods before the rollout.
@@ -103,7 +112,7 @@ impl Known {
 }
 
 impl Times {
-    fn of(history: &[Vec<Pod>], ladder: &[f64], settings: Settings) -> Option<Self> {
+    fn of(history: &[Vec<Pod>], (ladder, quantiles): (&[f64], &[f64]), settings: Settings) -> Option<Self> {
         let mut counts = vec![0.0; ladder.len()];
         for pod in history.iter().flatten() {
             counts.iter_mut().zip(&pod.buckets).for_each(|(all, count)| *all += count);
@@ -118,18 +127,18 @@ impl Times {
             };
             history.iter().map(|pods| pods.iter().map(pod).collect()).collect()
         };
-        let tails = QUANTILES.map(|q| match bound(&all, q) {
-            Some(at) => (with(settings, measure_any(&tails(at))), at),
+        let tails = quantiles.iter().map(|q| match bound(&all, *q) {
+            Some(at) => (*q, with(settings, measure_any(&tails(at))), at),
             // Without a bound near the quantile nothing is ever counted, as in a cluster.
-            None => (settings, f64::NAN),
+            None => (*q, settings, f64::NAN),
         });
+        let tails = tails.collect();
         let shift = with(settings, measure_placements(&ranks));
         Some(Self { ladder: ladder.to_vec(), history: all, shift, tails })
     }
 
     fn tail(&self, place: usize) -> Option<(Settings, Tail<'_>)> {
-        let (settings, bound) = *self.tails.get(place)?;
-        let quantile = *QUANTILES.get(place)?;
+        let (quantile, settings, bound) = *self.tails.get(place)?;
         Some((settings, Tail { quantile, bound, baseline: self.baseline() }))
     }
 
@@ -155,19 +164,29 @@ fn known(history: &[Vec<Pod>], settings: Settings) -> Settings {
 /// The states of the questions.
 #[derive(Default)]
 pub struct Judge {
-    errors: error_rate::State,
+    rates: proportion::State,
     shift: location::State,
-    tails: [proportion::State; 2],
+    tails: Vec<proportion::State>,
 }
 
 /// What the questions say of one window.
 pub struct Said {
-    /// The rollout is to be aborted, by one question or by all together.
-    pub failed: bool,
-    /// Every question is answered: not worse by its limit.
-    pub passed: bool,
     looks: Vec<Look>,
     window: (error_rate::Window, latency::Window),
+}
+
+/// The rollout is to be aborted, by one question of those that were asked or by all together.
+pub fn failed<'s>(said: impl IntoIterator<Item = &'s Said>, alpha: f64) -> bool {
+    let looks: Vec<&Look> = said.into_iter().flat_map(|said| &said.looks).collect();
+    let standings: Vec<_> = looks.iter().map(|look| look.standing()).collect();
+    looks.iter().any(|look| look.verdict == Verdict::Fail) || looks.len() > 1 && join(&standings, alpha).fail
+}
+
+impl Said {
+    /// Every question is answered: not worse by its limit.
+    pub fn passed(&self) -> bool {
+        !self.looks.is_empty() && self.looks.iter().all(|look| look.verdict == Verdict::Pass)
+    }
 }
 
 impl Judge {
@@ -191,44 +210,48 @@ impl Judge {
         };
         let mut looks = Vec::new();
         if let Some(settings) = &known.errors {
-            looks.push(error_rate::look(settings, &mut self.errors, &window)?);
+            looks.push(error_rate::look(settings, &mut self.rates, &window)?);
+        }
+        if let Some(settings) = &known.business {
+            looks.push(business::look(settings, &mut self.rates, &window)?);
         }
         if let Some(known) = &known.times {
             let shift = ShiftOf { baseline: Some(known.baseline()) };
             looks.push(shift.look(&known.shift, &mut self.shift, &times)?);
+            self.tails.resize(known.tails.len(), proportion::State::default());
             for (place, state) in self.tails.iter_mut().enumerate() {
                 let Some((settings, tail)) = known.tail(place) else { continue };
                 looks.push(tail.look(&settings, state, &times)?);
             }
         }
-        let standings: Vec<_> = looks.iter().map(Look::standing).collect();
-        let failed = looks.iter().any(|look| look.verdict == Verdict::Fail)
-            || looks.len() > 1 && join(&standings, known.alpha).fail;
-        let passed = !looks.is_empty() && looks.iter().all(|look| look.verdict == Verdict::Pass);
-        Ok(Said { failed, passed, looks, window: (window, times) })
+        Ok(Said { looks, window: (window, times) })
     }
 
-    /// The lines of reasons of the newest look, the strongest evidence first.
-    pub fn reasons(&self, known: &Known, said: &Said) -> String {
+    /// The lines of reasons of the newest look with the strength of their evidence. `name` is that of the comparison; without
+    /// one each question has its own.
+    pub fn reasons(&self, known: &Known, said: &Said, name: Option<&str>) -> Vec<(f64, String)> {
         let (window, times) = &said.window;
+        let (rate, time) = (name.unwrap_or("error-rate"), name.unwrap_or("latency"));
         let log_sum = said.looks.iter().map(|look| look.log_e).fold(f64::NEG_INFINITY, log_add);
         let log_mean = log_sum - f64::from(known.metrics).ln();
         let mut looks = said.looks.iter();
         let mut lines = Vec::new();
         if let (Some(settings), Some(look)) = (&known.errors, known.errors.and_then(|_| looks.next())) {
-            lines.push((look.log_e, error_rate::line("error-rate", settings, window, look, log_mean)));
+            lines.push((look.log_e, error_rate::line(rate, settings, window, look, log_mean)));
+        }
+        if let (Some(settings), Some(look)) = (&known.business, known.business.and_then(|_| looks.next())) {
+            lines.push((look.log_e, business::line(rate, settings, window, look, log_mean)));
         }
         if let (Some(known), Some(look)) = (&known.times, looks.next()) {
             let shift = ShiftOf { baseline: Some(known.baseline()) };
-            let line = shift.line("latency", &known.shift, (times, &self.shift), look, log_mean);
+            let line = shift.line(time, &known.shift, (times, &self.shift), look, log_mean);
             lines.push((look.log_e, line));
             for (place, (state, look)) in self.tails.iter().zip(looks).enumerate() {
                 let Some((settings, tail)) = known.tail(place) else { continue };
-                lines.push((look.log_e, tail.line("latency", &settings, (times, state), look, log_mean)));
+                lines.push((look.log_e, tail.line(time, &settings, (times, state), look, log_mean)));
             }
         }
-        lines.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+        lines
     }
 }
 

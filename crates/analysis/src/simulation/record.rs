@@ -2,6 +2,9 @@
 
 mod run;
 mod table;
+
+pub use run::Recording;
+
 #[cfg(test)]
 mod tests;
 

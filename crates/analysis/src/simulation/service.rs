@@ -142,13 +142,14 @@ pub struct Fleet<'a> {
     shared: f64,
     slow: f64,
     pods: Vec<Own>,
-    /// Place in the record.
+    /// Place in the record, and the dice that say where to go on.
     place: usize,
+    walk: Dice,
 }
 
 impl<'a> Fleet<'a> {
-    /// A fleet that has been running for a while.
-    pub fn new(service: &'a Service, seed: u64) -> Self {
+    /// A fleet that has been running for a while. Fleets of the same `walk` pass through their records together.
+    pub fn new(service: &'a Service, seed: u64, walk: u64) -> Self {
         let mut dice = Dice::new(seed);
         let noise = service.noise;
         let mut draw =
@@ -157,7 +158,7 @@ impl<'a> Fleet<'a> {
         let pods = levels.into_iter().zip(lasting).zip(slow);
         let pods = pods.map(|((level, lasting), slow)| Own { level, lasting, slow }).collect();
         let (load, shared, slow) = (dice.normal(), dice.normal(), dice.normal());
-        Self { service, dice, load, shared, slow, pods, place: 0 }
+        Self { service, dice, load, shared, slow, pods, place: 0, walk: Dice::new(!walk) }
     }
 
     /// What each pod does in the next window; `change` is the first one's, which gets `weight` (0 to 1) of all requests.
@@ -178,7 +179,7 @@ impl<'a> Fleet<'a> {
     fn now(&mut self) -> Now<'a> {
         let service = self.service;
         if let Some(record) = &service.record {
-            self.place = record.next(self.place, &mut self.dice);
+            self.place = record.next(self.place, &mut self.walk);
             if let Some(moment) = record.at(self.place) {
                 let rate = moment.rate.unwrap_or(0.0);
                 return Now { requests: moment.rps * service.window, rate, slow: 1.0, moment: Some(moment) };

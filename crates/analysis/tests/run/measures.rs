@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use serin_analysis::comparison::{Window, replay};
-use serin_analysis::simulation::record::Record;
+use serin_analysis::simulation::questions::Compared;
+use serin_analysis::simulation::record::Recording;
+use serin_analysis::simulation::service::MODERATE;
 use serin_api::AnalysisPhase::{Failed, Inconclusive, Running, Successful};
 
 use crate::scraped::{CANARY, NOON, STABLE, Scraped, metric, run};
@@ -196,8 +198,10 @@ fn verdicts_on_latency_are_recomputed_bit_for_bit_and_stay_small() {
         let again: Vec<&str> = replayed.looks.iter().map(|look| look.reasons.as_str()).collect();
         assert_eq!(again, stored);
         assert!(matches!(replayed.looks[0].window, Window::Latency(_)));
-        let record = Record::of_run(&stage.run).unwrap();
-        assert_eq!((record.has_errors(), record.has_latencies(), record.usual().0), (false, true, 100.0));
+        let recording = Recording::of_run(&stage.run, MODERATE).unwrap();
+        let [part] = recording.parts.as_slice() else { panic!("{recording:?}") };
+        assert_eq!((part.compared, part.service.rps, part.service.window), (Compared::Latency, 100.0, 60.0));
+        assert!(part.measured && part.service.noise.latency.1 < 0.1, "{part:?}");
     }
     let evidence = serde_json::to_string(stage.result("latency").evidence.as_ref().unwrap()).unwrap();
     assert!(evidence.len() <= 4096, "{} bytes: {evidence}", evidence.len());

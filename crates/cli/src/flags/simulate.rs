@@ -18,7 +18,7 @@ Examples:
   kubectl serin simulate --rps 100 --weight 10 --errors 0.5% --canary-errors 1.5% --count 20 -o json
   # and one whose requests take 1.3 times as long?
   kubectl serin simulate --compare latency --slower 1.3
-  # the same with a service as an AnalysisRun has seen it, or with a table of windows (requests,errors,le=0.1,...,le=+Inf)
+  # the same with all that an AnalysisRun has compared, or with a table of windows (requests,errors,le=0.1,...,le=+Inf)
   kubectl get analysisrun shop-7d4b9c6f5-3-2 -o yaml > run.yaml && kubectl serin simulate --from run.yaml --worse +1pp
   kubectl serin simulate --from windows.csv --slower 1.3";
 
@@ -49,24 +49,25 @@ pub struct SimulateArguments {
     /// What is compared; default: what is in the record, or errors, and with --slower both.
     #[arg(long, value_name = "WHAT")]
     pub compare: Option<ComparedWith>,
-    /// Length of a window.
+    /// Length of a window; an AnalysisRun knows its own.
     #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = window)]
     pub interval: Duration,
     /// Windows until the planned end.
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,
-    /// How much worse the error rate may be, in points.
-    #[arg(long, default_value = "0.5pp", value_name = "POINTS", value_parser = points)]
-    pub limit: f64,
-    /// How much slower the canary may be.
-    #[arg(long, default_value = "15%", value_name = "PERCENT", value_parser = slowdown)]
-    pub latency_limit: f64,
+    /// How much worse the error rate may be, in points; default: 0.5pp, or what the recorded comparison says.
+    #[arg(long, value_name = "POINTS", value_parser = points)]
+    pub limit: Option<f64>,
+    /// How much slower the canary may be; default: 15%, or what the recorded comparison says.
+    #[arg(long, value_name = "PERCENT", value_parser = slowdown)]
+    pub latency_limit: Option<f64>,
     /// Questions in the rollout: they share the chance of a false abort; at least as many as are asked.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub metrics: u32,
-    /// How much error rates and latencies move without any change; with --from, how much single pods do.
-    #[arg(long, default_value = "moderate", value_name = "NOISE")]
-    pub noise: NoiseLevel,
+    /// How much error rates and latencies move without any change; default: moderate. With --from, how much single pods do;
+    /// default: as much as the AnalysisRun has measured.
+    #[arg(long, value_name = "NOISE")]
+    pub noise: Option<NoiseLevel>,
     /// Rollouts that are played.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rollouts: u32,
@@ -100,11 +101,12 @@ impl From<ComparedWith> for Compared {
 }
 
 /// How much error rates and latencies move without any change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum NoiseLevel {
     /// Not at all: every request fails on its own.
     None,
     /// As in most services: pods differ, and one window in a hundred has a burst of errors.
+    #[default]
     Moderate,
     /// Twice as much, with high bursts.
     Heavy,

@@ -1,6 +1,6 @@
 //! Says the simulation to people.
 
-use super::{Ends, Setting, Simulation};
+use super::{Comparison, Ends, Setting, Simulation};
 use crate::moment::span;
 use crate::paint::{Paint, Tone, bar, columns};
 
@@ -37,37 +37,45 @@ pub fn text(simulation: &Simulation, paint: Paint) -> String {
     text
 }
 
-/// What was played.
+/// What was played: one line for the rollouts, one for each comparison, one for each that is left out.
 fn heading(played: &Setting) -> String {
-    let (errors, latency) = (played.compared != "latency", played.compared != "errors");
-    let mut service = vec![
-        format!("{} requests a second", round(played.requests_per_second)),
-        format!("{} % of them to the canary", played.weight),
-    ];
+    let mut text = format!(
+        "{} rollouts of {} windows, seed {}, {} % of the requests to the canary\n",
+        played.rollouts, played.count, played.seed, played.weight
+    );
+    played.comparisons.iter().for_each(|one| text.push_str(&comparison(one)));
+    played.left_out.iter().for_each(|why| text.push_str(&format!("not played: {why}\n")));
+    text
+}
+
+/// One comparison: its service, the canary, limits, noise.
+fn comparison(one: &Comparison) -> String {
+    let (errors, latency) =
+        (matches!(one.compared, "errors" | "both"), matches!(one.compared, "latency" | "both"));
+    let mut facts = vec![format!("{} requests a second", round(one.requests_per_second))];
     let mut limits = Vec::new();
     if errors {
-        service.push(format!("{} errors", percent(played.errors)));
-        service.push(format!("canary {}", percent(played.canary_errors)));
-        limits.push(format!("limit +{}pp", round(played.limit * 100.0)));
+        facts.push(format!("{} errors", percent(one.errors)));
+        facts.push(format!("canary {}", percent(one.canary_errors)));
+        limits.push(format!("limit +{}pp", round(one.limit * 100.0)));
     }
     if latency {
-        service.push(format!("latencies of the canary x{}", round(played.slower)));
-        limits.push(format!("latency limit +{}", percent(played.latency_limit)));
+        facts.push(format!("latencies of the canary x{}", round(one.slower)));
+        limits.push(format!("latency limit +{}", percent(one.latency_limit)));
     }
-    let noise = match played.recorded {
-        Some(windows) => format!("played from {windows} recorded windows, noise of pods {}", played.noise),
-        None => format!("noise {}", played.noise),
-    };
-    service.push(noise);
-    let interval = span(i64::try_from(played.interval).unwrap_or(i64::MAX));
-    format!(
-        "{} rollouts, seed {}: {}\n{} windows of {interval}, {}\n",
-        played.rollouts,
-        played.seed,
-        service.join(", "),
-        played.count,
-        limits.join(", "),
-    )
+    if one.compared == "business" {
+        facts.push(format!("{} succeed, of the canary as well", percent(one.errors)));
+        limits.push(format!("limit -{}", percent(one.limit)));
+    }
+    facts.extend(limits);
+    let interval = span(i64::try_from(one.interval).unwrap_or(i64::MAX));
+    facts.push(format!("windows of {interval}"));
+    facts.push(match one.recorded {
+        Some(windows) => format!("played from {windows} recorded windows, noise of pods {}", one.noise),
+        None => format!("noise {}", one.noise),
+    });
+    let name = one.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+    format!("  {name}{}\n", facts.join(", "))
 }
 
 /// Which of the ends were wrong.

@@ -2,23 +2,25 @@
 
 use std::path::Path;
 
-use serin_analysis::simulation::record::Record;
+use serin_analysis::simulation::record::{Record, Recording};
 
 use super::{lint, replay};
 use crate::failure::Failure;
 use crate::flags::SimulateArguments;
 use crate::paint::Paint;
 use crate::print;
-use crate::simulate::{Simulation, text};
+use crate::simulate::{Simulation, Source, text};
 
 /// Performs the verb.
 ///
 /// # Errors
 /// A file that is no record, flags that do not fit it, or more windows than can be played in a moment.
 pub(crate) fn run(arguments: &SimulateArguments, paint: Paint) -> Result<(), Failure> {
-    let seconds = arguments.interval.as_secs_f64();
-    let record = arguments.from.as_deref().map(|file| recorded(file, seconds)).transpose()?;
-    let simulation = Simulation::of(arguments, record).map_err(Failure::new)?;
+    let source = match &arguments.from {
+        Some(file) => recorded(file, arguments)?,
+        None => Source::MadeUp,
+    };
+    let simulation = Simulation::of(arguments, source).map_err(Failure::new)?;
     match arguments.output {
         Some(_) => print::json(&simulation),
         None => print::text(&text(&simulation, paint)),
@@ -26,10 +28,11 @@ pub(crate) fn run(arguments: &SimulateArguments, paint: Paint) -> Result<(), Fai
 }
 
 /// A table says how many requests there were in each window of `--interval`; an AnalysisRun knows how long its own were.
-fn recorded(file: &Path, seconds: f64) -> Result<Record, Failure> {
-    let record = match file.extension().is_some_and(|extension| extension == "csv") {
-        true => Record::of_table(&lint::read(file)?, seconds),
-        false => Record::of_run(&replay::of_file(file)?),
+fn recorded(file: &Path, arguments: &SimulateArguments) -> Result<Source, Failure> {
+    let noise = arguments.noise.unwrap_or_default().noise();
+    let source = match file.extension().is_some_and(|extension| extension == "csv") {
+        true => Record::of_table(&lint::read(file)?, arguments.interval.as_secs_f64()).map(Source::Table),
+        false => Recording::of_run(&replay::of_file(file)?, noise).map(Source::Run),
     };
-    record.map_err(|why| Failure::new(format!("cannot play {}: {why}", file.display())))
+    source.map_err(|why| Failure::new(format!("cannot play {}: {why}", file.display())))
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::simulation::questions::Compared;
-use crate::simulation::rollout::{End, Plan};
+use crate::simulation::questions::QUANTILES;
+use crate::simulation::rollout::{End, Part, Plan};
 use crate::simulation::service::{Change, Fleet, NONE, PODS, Service, UNCHANGED, errors};
 
 const TABLE: &str = "\
@@ -19,15 +20,17 @@ fn service() -> Service {
 }
 
 fn aborted(change: Change) -> usize {
-    let plan = Plan {
+    let part = Part {
+        name: None,
         service: service(),
-        weight: 0.2,
         change,
         compared: Compared::Both,
-        count: 10,
         settings: crate::judge::error_rate::Settings { metrics: 4, ..Default::default() },
         slower: 0.15,
+        quantiles: QUANTILES.to_vec(),
+        measured: true,
     };
+    let plan = Plan { parts: vec![part], weight: 0.2, count: 10 };
     (0..40).filter(|seed| plan.play(*seed).unwrap().end == End::Aborted).count()
 }
 
@@ -49,7 +52,7 @@ fn a_table_is_read_by_its_column_names() {
 #[test]
 fn every_window_that_is_played_was_recorded() {
     let service = service();
-    let mut fleet = Fleet::new(&service, 3);
+    let mut fleet = Fleet::new(&service, 3, 3);
     let mut met = [0; 3];
     for _ in 0..200 {
         let all = errors(&fleet.window(UNCHANGED, 0.1));
