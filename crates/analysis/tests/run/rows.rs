@@ -1,5 +1,42 @@
 //! The rows of the edge-case table of the judge (judge 4) that concern whole runs; the other rows stand beside the code
-//! that they concern, under `row_N`.
+//! that they concern. Each test is named after its row; the names below begin with `row_N_` or `rows_N_`.
+//!
+//! | row | what happens | here | beside the code |
+//! |--:|---|---|---|
+//! | 1 | Prometheus is down | `prometheus_down` | `judge/error_rate_tests`: `1_4_and_30_an_outage` |
+//! | 2 | empty vector | `an_empty_vector` | |
+//! | 3 | canary missing, stable present | `a_canary_that_is_not_scraped` | `comparison/count`: missing arms |
+//! | 4 | both missing | `both_arms_missing` | `judge/error_rate_tests`: `1_4_and_30_an_outage` |
+//! | 5 | no traffic | `idle_windows` | `judge/error_rate_tests`: `zero_traffic` |
+//! | 6 | no error series yet | `no_error_series_yet` | `judge/error_rate_tests`: `an_error_counter` |
+//! | 7 | NaN, negative, more errors than requests | | `judge/error_rate_tests`, `latency_tests`, `mean` |
+//! | 8 | the quantile is in the +Inf bucket | | `judge/latency_tests`, `quantile` |
+//! | 9 | another bucket layout | | `comparison/ladder_tests`, `judge/histogram`, `latency_tests` |
+//! | 10 | native and classic, two schemas | | `comparison/ladder_tests`, `native` |
+//! | 11 | counter reset | `a_pod_that_restarts` | `comparison/ladder_tests`, `past_tests` |
+//! | 12 | new pod | `the_first_errors_of_a_new_pod` | |
+//! | 13 | pod vanished | `a_pod_that_vanishes` | |
+//! | 14 | gap | `after_a_gap_of_prometheus` | `comparison/past_tests` |
+//! | 15 | overlapping windows | `windows_tile` | `judge/error_rate_tests`: `15_and_29` |
+//! | 16 | late samples | `late_samples` | |
+//! | 17 | fractions | | `judge/error_rate_tests`, `evidence` |
+//! | 18 | cold start | | `comparison/count`: `pods_younger_than_the_warm_up` |
+//! | 19 | the weight changes | `measures`: `windows_in_which_the_weight_changes` | the CLI: `compare/stretch` |
+//! | 20 | shared outage, drift | | `judge/error_rate_tests` |
+//! | 21 | canary better | | `judge/error_rate_tests` |
+//! | 22 | identical, all zeros, one bucket | | `judge/error_rate_tests`, `margin`, `mann_whitney`, `latency_tests` |
+//! | 23 | few requests | | `judge/error_rate_tests` |
+//! | 24 | a billion requests | | `judge/error_rate_tests`, `buckets` |
+//! | 25 | one bad window | | `judge/error_rate_tests` |
+//! | 26 | retries, stickiness | `retries_that_double_errors` | |
+//! | 27 | series of an older canary | | `comparison/arm` |
+//! | 28 | no label for pods | | `judge/error_rate_tests`, `comparison/past_tests` |
+//! | 29 | a new controller | `a_new_controller` | `judge/error_rate_tests`: `15_and_29` |
+//! | 30 | nothing but errors | `a_run_that_only_met_errors` | `judge/error_rate_tests`: `1_4_and_30_an_outage` |
+//! | 31 | edited in mid-run | `edited_limits` | |
+//! | 32 | several series | `series_are_grouped` | |
+//!
+//! Not built of row 20: an absolute objective of stable. A comparison has none; a metric with a condition may have.
 
 use serde_json::{Value, json};
 use serin_analysis::comparison::replay;
@@ -78,6 +115,106 @@ fn row_3_a_canary_that_is_not_scraped_holds_and_says_where_to_look() {
         message.contains("it receives no traffic, is not scraped, or exposes the metric under another name"),
         "{message}"
     );
+}
+
+#[test]
+fn row_4_both_arms_missing_hold_and_end_with_a_person() {
+    let mut counters = traffic(|_| 0.005);
+    for ((revision, _, _), samples) in &mut counters.series {
+        assert!(revision == CANARY || revision == STABLE);
+        samples.retain(|(second, _)| *second <= NOON + 125);
+    }
+    let mut stage = stage(json!({"count": 3}));
+    stage.play(900, |_, ask| counters.answer(ask));
+    let result = stage.result("error-rate");
+    assert_eq!((stage.status().phase, result.count, result.failed), (Running, 2, 0));
+    assert!(result.message.contains("nothing was scraped then"), "{}", result.message);
+    stage.play(3600, |_, ask| counters.answer(ask));
+    assert_eq!(stage.status().phase, Inconclusive, "never an abort");
+}
+
+/// The counts of the windows that are shown: start, end, and requests and errors of the canary.
+fn windows(stage: &Stage) -> Vec<(i64, i64, f64, f64)> {
+    let stored = stage.result("error-rate").measurements.iter();
+    let windows = stored.filter_map(|one| serde_json::from_str(one.metadata.get("window")?).ok());
+    let counts = |window: Value| {
+        let canary = |field: &str| window["canary"][field].as_f64().unwrap_or(0.0);
+        (
+            window["start"].as_i64().unwrap(),
+            window["end"].as_i64().unwrap(),
+            canary("requests"),
+            canary("errors"),
+        )
+    };
+    windows.map(counts).collect()
+}
+
+#[test]
+fn row_5_idle_windows_move_nothing_and_say_so() {
+    // Counters that stand still from noon on: 0 / 0 in every window.
+    let mut counters = traffic(|_| 0.01);
+    for samples in counters.series.values_mut() {
+        let noon = samples.iter().rfind(|(second, _)| *second <= NOON).unwrap().1;
+        samples.iter_mut().filter(|(second, _)| *second > NOON).for_each(|(_, value)| *value = noon);
+    }
+    let mut stage = stage(json!({"count": 3}));
+    stage.play(600, |_, ask| counters.answer(ask));
+    let result = stage.result("error-rate");
+    assert_eq!((result.failed, result.successful), (0, 0), "{}", result.message);
+    let said = &result.measurements.last().unwrap().message;
+    assert!(said.contains("no requests in either revision yet, nothing can be said"), "{said}");
+    assert_ne!(stage.status().phase, Successful);
+}
+
+#[test]
+fn row_6_no_error_series_yet_is_no_errors_and_not_no_data() {
+    let mut counters = traffic(|_| 0.005);
+    counters.series.retain(|(_, _, code), _| code == "200");
+    let mut stage = stage(json!({"count": 5}));
+    stage.play(900, |_, ask| counters.answer(ask));
+    let found = windows(&stage);
+    assert!(
+        found.len() == 5 && found.iter().all(|(_, _, requests, errors)| *requests > 500.0 && *errors == 0.0)
+    );
+    assert_eq!(stage.status().phase, Successful, "{}", stage.result("error-rate").message);
+}
+
+#[test]
+fn row_11_a_pod_that_restarts_counts_from_zero_and_loses_nothing_else() {
+    let mut counters = traffic(|_| 0.0);
+    let restart = NOON + 75;
+    for ((revision, _, _), samples) in &mut counters.series {
+        if revision == CANARY {
+            let before = samples.iter().find(|(second, _)| *second == restart).unwrap().1;
+            samples
+                .iter_mut()
+                .filter(|(second, _)| *second > restart)
+                .for_each(|(_, value)| *value -= before);
+        }
+    }
+    let (mut steady, mut restarted) = (stage(json!({})), stage(json!({})));
+    let without = traffic(|_| 0.0);
+    steady.play(200, |_, ask| without.answer(ask));
+    restarted.play(200, |_, ask| counters.answer(ask));
+    assert_eq!(windows(&restarted), windows(&steady), "a counter from 0 grew by all that it shows");
+    assert!(windows(&steady).len() >= 2);
+}
+
+#[test]
+fn row_15_windows_tile_also_when_the_clock_jumps() {
+    let counters = traffic(|_| 0.005);
+    let mut stage = stage(json!({}));
+    stage.play(130, |_, ask| counters.answer(ask));
+    for jump in [427, 1, 3, 65] {
+        stage.pass(jump);
+        stage.play(20, |_, ask| counters.answer(ask));
+    }
+    let found = windows(&stage);
+    assert!(found.len() > 7, "{found:?}");
+    for (one, next) in found.iter().zip(found.iter().skip(1)) {
+        assert_eq!(one.1, next.0, "neither a gap nor an overlap");
+    }
+    assert!(found.iter().all(|(start, end, ..)| end - start == 60 && start % 60 == 0));
 }
 
 #[test]
