@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use serin_e2e::receiver::Receiver;
 use serin_e2e::{Scene, manifest, play};
 use tokio::process::Command;
 
-use crate::full;
+use crate::{full, notification};
 
 const STRATEGY: &str = "      canaryService: shop-canary\n      stableService: shop-stable\n      trafficRouting:\n        plugins:\n          argoproj-labs/gatewayAPI: {httpRoute: shop}\n      analysis:\n        startingStep: 1\n        templates: [{templateName: compared}]\n      steps:\n      - setWeight: 50\n      - pause: {duration: 120}\n";
 
@@ -59,6 +60,68 @@ fn an_error_rate_that_is_one_point_higher_for_good_is_taken_back() {
         let aborted = scene.cluster.until_phase("shop", "Degraded", 400).await?;
         let message = aborted["status"]["message"].as_str().unwrap_or_default();
         ensure!(message.contains("RolloutAborted") && message.contains("error-rate"), "{message}");
+        load.finish().await.map(drop)
+    });
+}
+
+/// Where the message about an abort is sent to.
+const PORT: u16 = 18081;
+
+/// The notes of the events of AnalysisRuns with this reason and type.
+async fn told(scene: &Scene, reason: &str, severity: &str) -> Result<Vec<String>> {
+    let events = scene.cluster.list("v1", "Event").await?;
+    let wanted = events.into_iter().filter(|event| {
+        event["involvedObject"]["kind"] == "AnalysisRun"
+            && event["reason"] == reason
+            && event["type"] == severity
+    });
+    Ok(wanted.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// Everything that a person needs to know of a comparison stands in `text`.
+fn complete(text: &str) -> Result<()> {
+    for part in
+        ["error-rate", "canary ", "stable ", "delta ", "limit +0.5pp", "window ", "breach ", "evidence "]
+    {
+        ensure!(text.contains(part), "'{part}' is missing: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn events_say_how_a_comparison_stands_and_the_message_of_an_abort_says_why() {
+    play("told", async |scene| {
+        let receiver = Receiver::start(PORT)?;
+        let body = "{{.event.message}}{{range .analysisRuns}}{{range .status.metricResults}}{{if eq .phase \"Failed\"}} \
+                    {{.name}}: {{.message}}{{end}}{{end}}{{end}}";
+        let triggers = json!({"trigger.on-rollout-aborted": "- send: [told]\n"});
+        notification::tell(scene, PORT, body, triggers).await?;
+        let cluster = scene.cluster.clone();
+        let load = full::begin(scene, &full::template(scene.namespace()), full::STRATEGY).await?;
+        let subscription = "notifications.argoproj.io/subscribe.on-rollout-aborted.receiver";
+        let subscribed = json!({"metadata": {"annotations": {subscription: ""}}});
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", subscribed).await?;
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v2", &[])).await?;
+        let second = |found: &Value| {
+            found["status"]["phase"] == "Healthy"
+                && found["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "2"
+        };
+        cluster.until("shop", "promoted", 150, second).await?;
+        for (reason, severity) in [("AnalysisCollecting", "Normal"), ("AnalysisWithinLimit", "Normal")] {
+            let notes = told(scene, reason, severity).await?;
+            complete(notes.first().with_context(|| format!("no event {reason}"))?)?;
+        }
+        ensure!(told(scene, "AnalysisSuspicious", "Warning").await?.is_empty(), "of a good version");
+
+        let bad = manifest::version("v3", &[("ERROR_RATE", "0.10")]);
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", bad).await?;
+        cluster.until_phase("shop", "Degraded", 120).await?;
+        let notes = told(scene, "AnalysisSuspicious", "Warning").await?;
+        complete(notes.first().context("no event AnalysisSuspicious")?)?;
+        let messages = receiver.messages(1).await?;
+        let body = messages[0]["body"].as_str().unwrap_or_default();
+        complete(body)?;
+        ensure!(body.contains("aborted update to revision 3") && body.contains("-> FAIL"), "{body}");
         load.finish().await.map(drop)
     });
 }

@@ -1,7 +1,7 @@
 //! Notifications that arrive, and the metrics that Argo's dashboards and alerts read, on a real cluster.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use serin_e2e::receiver::{Receiver, get};
 use serin_e2e::{Scene, manifest, play};
 
@@ -11,19 +11,24 @@ const STRATEGY: &str = "      steps:\n      - setWeight: 50\n      - pause: {}\n
 
 /// Settings as users of Argo Rollouts have them.
 async fn configure(scene: &mut Scene) -> Result<()> {
-    let service = format!("url: http://127.0.0.1:{PORT}\nheaders:\n- name: X-Token\n  value: $token\n");
-    let body = "{{.rollout.metadata.name}} {{.rollout.status.phase}}: {{.event.message}}";
-    let template =
-        format!("webhook:\n  receiver:\n    method: POST\n    path: /hook\n    body: \"{body}\"\n");
-    let map = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argo-rollouts-notification-configmap"},
-        "data": {
-            "service.webhook.receiver": service,
-            "template.told": template,
-            "trigger.on-rollout-completed": "- send: [told]\n",
-            "trigger.on-rollout-aborted": "- when: rollout.status.phase == 'Degraded'\n  send: [told]\n",
-        },
+    let triggers = json!({
+        "trigger.on-rollout-completed": "- send: [told]\n",
+        "trigger.on-rollout-aborted": "- when: rollout.status.phase == 'Degraded'\n  send: [told]\n",
     });
+    let body = "{{.rollout.metadata.name}} {{.rollout.status.phase}}: {{.event.message}}";
+    tell(scene, PORT, body, triggers).await
+}
+
+/// Has the triggers send `body`, a template without single quotes, to the receiver at `port`.
+pub(crate) async fn tell(scene: &mut Scene, port: u16, body: &str, triggers: Value) -> Result<()> {
+    let service = format!("url: http://127.0.0.1:{port}\nheaders:\n- name: X-Token\n  value: $token\n");
+    let template = format!("webhook:\n  receiver:\n    method: POST\n    path: /hook\n    body: '{body}'\n");
+    let mut map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argo-rollouts-notification-configmap"},
+        "data": triggers,
+    });
+    map["data"]["service.webhook.receiver"] = json!(service);
+    map["data"]["template.told"] = json!(template);
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argo-rollouts-notification-secret"},
         "stringData": {"token": "t-1"},
