@@ -226,15 +226,15 @@ fn what_the_spec_names_and_is_missing_is_said_and_waited_for() {
         );
         cluster.apply(&manifest::rollout(scene.namespace(), "v1", 1, &strategy)).await?;
         for (part, cure) in [
-            ("shop-canary", manifest::services(scene.namespace())),
+            ("shop-stable", manifest::services(scene.namespace())),
             ("absent", template(scene.namespace())),
-            ("HTTPRoute", manifest::http_route(scene.namespace())),
+            ("httproute", manifest::http_route(scene.namespace())),
         ] {
             cluster
                 .until("shop", &format!("waiting for {part}"), 30, |found| {
-                    let message = found["status"]["message"].as_str().unwrap_or_default();
-                    let gates = found["status"]["gates"].to_string();
-                    message.contains("InvalidSpec") && message.contains(part) && gates.contains(part)
+                    let message = found["status"]["message"].as_str().unwrap_or_default().to_lowercase();
+                    let gates = found["status"]["gates"].to_string().to_lowercase();
+                    message.contains("invalidspec") && message.contains(part) && gates.contains(part)
                 })
                 .await?;
             cluster.apply(&cure).await?;
