@@ -80,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) least: f64,
     /// Seconds without data that are borne; `None` any number.
     pub(crate) patience: Option<i64>,
+    /// Share of stable's requests that fail above which nothing is judged.
+    unhealthy_above: Option<f64>,
     /// Before the noise of each question is known.
     pub(crate) settings: Settings,
     /// Everything by which evidence is comparable.
@@ -139,6 +141,7 @@ impl Plan {
             least: f64::from(spec::at_least("minRequests", comparison.min_requests, LEAST, 0)?),
             patience: Some(spec::seconds("noDataTimeout", comparison.no_data_timeout.as_deref(), 3600)?)
                 .filter(|patience| *patience > 0),
+            unhealthy_above: spec::unhealthy_above(comparison)?,
             settings: spec::settings(comparison, limit, metrics)?,
             fingerprint: String::new(),
         };
@@ -243,6 +246,7 @@ impl Plan {
         match (&self.source, answers) {
             (Source::Rates { .. }, [Answered::Series(trials), Answered::Series(events)]) => {
                 count::rates(trials, events, &self.labels, span, warmup)
+                    .unless_unhealthy(self.unhealthy_above)
             }
             (Source::Means { .. }, [Answered::Series(trials), Answered::Series(sums)]) => {
                 count::means(trials, sums, &self.labels, span, warmup)
@@ -307,8 +311,18 @@ impl Plan {
                 "no series of {series} in the window: nothing was scraped then, or the name is wrong, or scraping does \
                  not copy the pod's label rollouts-pod-template-hash to the label of the series ({canary})"
             ),
+            Counted::Unhealthy { failed, served, most } => format!(
+                "the environment is unhealthy: {} of stable's requests failed ({failed} of {served}), more than unhealthyAbove \
+                 ({}) allows; the canary is judged again when stable has recovered",
+                percent(failed / served),
+                percent(*most)
+            ),
             Counted::Odd(message) => message.clone(),
             Counted::Both(_) | Counted::Warming => String::new(),
         }
     }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
 }

@@ -338,6 +338,10 @@ mod tests {
                 "comparison.errorRate.limit: \"5%\" is no difference of shares; give one such as 0.5pp or 0.005",
             ),
             (
+                json!({"comparison": {"errorRate": {"unhealthyAbove": "100%"}}}),
+                "comparison.errorRate.unhealthyAbove: \"100%\" is no share of requests; give one such as 5%",
+            ),
+            (
                 json!({"comparison": {"errorRate": {"revisionLabel": "a-b"}}}),
                 "comparison.errorRate.revisionLabel: \"a-b\" is no label name of Prometheus; use letters, digits and _",
             ),

@@ -108,6 +108,10 @@ pub struct ErrorRateComparison {
     /// How much worse the canary may be: percentage points such as `0.5pp` (default), or a share such as `0.005`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// Share of stable's requests that fail, such as `5%`, above which its environment counts as unhealthy (a database that
+    /// both share, for instance). Such windows are not judged: the analysis holds and says so. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy_above: Option<String>,
     /// Label of the counter that holds the pod template hash. Default `rollouts_pod_template_hash`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_label: Option<String>,

@@ -26,11 +26,28 @@ pub(crate) enum Counted {
     NoStable,
     /// All pods of an arm are younger than the warm-up.
     Warming,
+    /// So many requests of stable failed that the fault is not the canary's (judge 4, row 20).
+    Unhealthy { failed: f64, served: f64, most: f64 },
     /// Samples that cannot be: the sentence says which.
     Odd(String),
 }
 
+/// Fewer failures of stable than this tell nothing of its environment.
+const FEW: f64 = 5.0;
+
 impl Counted {
+    /// Nothing to judge when more than the share `most` of stable's requests failed.
+    pub(super) fn unless_unhealthy(self, most: Option<f64>) -> Self {
+        match (&self, most) {
+            (Self::Both(Window::Rates(window)), Some(most)) => {
+                let Arm { requests: served, errors: failed, .. } = window.stable;
+                let unhealthy = failed >= FEW && failed > most * served;
+                if unhealthy { Self::Unhealthy { failed, served, most } } else { self }
+            }
+            _ => self,
+        }
+    }
+
     /// What two arms make, each of which may be missing.
     pub(super) fn of<A>(canary: Found<A>, stable: Found<A>, both: impl FnOnce(A, A) -> Self) -> Self {
         match (canary, stable) {

@@ -243,6 +243,19 @@ fn relative(what: &str, text: Option<&str>, otherwise: f64) -> Result<f64, Strin
     })
 }
 
+/// Share of stable's requests that may fail before nothing is judged.
+pub(super) fn unhealthy_above(comparison: &Comparison) -> Result<Option<f64>, String> {
+    let given = comparison.error_rate.as_ref().and_then(|rate| rate.unhealthy_above.as_deref());
+    let read = |text: &str| {
+        percentage(text).filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| {
+            format!(
+                "comparison.errorRate.unhealthyAbove: \"{text}\" is no share of requests; give one such as 5%"
+            )
+        })
+    };
+    given.map(read).transpose()
+}
+
 pub(super) fn settings(comparison: &Comparison, limit: f64, metrics: u32) -> Result<Settings, String> {
     let usual = Settings::default();
     let alpha = match comparison.alpha.as_deref() {

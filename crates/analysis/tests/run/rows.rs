@@ -22,7 +22,7 @@
 //! | 17 | fractions | | `judge/error_rate_tests`, `evidence` |
 //! | 18 | cold start | | `comparison/count`: `pods_younger_than_the_warm_up` |
 //! | 19 | the weight changes | `measures`: `windows_in_which_the_weight_changes` | the CLI: `compare/stretch` |
-//! | 20 | shared outage, drift | | `judge/error_rate_tests` |
+//! | 20 | shared outage, drift | `an_unhealthy_environment` | `judge/error_rate_tests` |
 //! | 21 | canary better | | `judge/error_rate_tests` |
 //! | 22 | identical, all zeros, one bucket | | `judge/error_rate_tests`, `margin`, `mann_whitney`, `latency_tests` |
 //! | 23 | few requests | | `judge/error_rate_tests` |
@@ -35,14 +35,12 @@
 //! | 30 | nothing but errors | `a_run_that_only_met_errors` | `judge/error_rate_tests`: `1_4_and_30_an_outage` |
 //! | 31 | edited in mid-run | `edited_limits` | |
 //! | 32 | several series | `series_are_grouped` | |
-//!
-//! Not built of row 20: an absolute objective of stable. A comparison has none; a metric with a condition may have.
 
 use serde_json::{Value, json};
 use serin_analysis::comparison::replay;
 use serin_analysis::provider::Answer;
 use serin_analysis::run::Ask;
-use serin_api::AnalysisPhase::{Inconclusive, Running, Successful};
+use serin_api::AnalysisPhase::{Failed, Inconclusive, Running, Successful};
 
 use crate::stage::{Counters, Stage, down, parameter, success};
 
@@ -88,6 +86,33 @@ fn row_1_prometheus_down_moves_no_counter_and_ends_with_a_person_never_an_abort(
     assert_eq!(stage.ends(), ["AnalysisDataUnavailable"]);
     stage.play(3600, |_, _| down());
     assert_eq!(stage.status().phase, Inconclusive);
+}
+
+#[test]
+fn row_20_an_unhealthy_environment_holds_and_is_no_evidence_against_the_canary() {
+    let hours = (NOON - 3600, NOON + 7200);
+    let ill = |at: i64| at > NOON + 200 && at <= NOON + 1400;
+    let shared = move |usual: f64, then: f64| move |at: i64| if ill(at) { then } else { usual };
+    let counters = Counters::default()
+        .pod(STABLE, "s1", hours, 45.0, shared(0.005, 0.12))
+        .pod(STABLE, "s2", hours, 45.0, shared(0.005, 0.12))
+        .pod(CANARY, "c1", (NOON - 300, NOON + 7200), 10.0, shared(0.005, 0.3));
+    let compared = |unhealthy: Value| {
+        let comparison =
+            json!({"errorRate": {"requests": "http_requests_total", "unhealthyAbove": unhealthy}});
+        let mut stage = stage(json!({"count": 30, "comparison": comparison}));
+        stage.play(1300, |_, ask| counters.answer(ask));
+        stage
+    };
+    assert_eq!(compared(json!(null)).status().phase, Failed, "without it the canary is to blame");
+    let mut stage = compared(json!("5%"));
+    let result = stage.result("error-rate");
+    assert_eq!((stage.status().phase, result.failed), (Running, 0));
+    let told = "the environment is unhealthy: 12.00% of stable's requests failed (";
+    assert!(result.message.starts_with(told), "{}", result.message);
+    assert!(result.message.contains("more than unhealthyAbove (5.00%) allows"), "{}", result.message);
+    stage.play(1800, |_, ask| counters.answer(ask));
+    assert_eq!(stage.status().phase, Successful, "{}", stage.result("error-rate").message);
 }
 
 #[test]
