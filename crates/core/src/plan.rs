@@ -126,7 +126,10 @@ fn decide(facts: &Facts) -> Plan {
         extension::await_configuration(facts, &mut memory);
         return act(facts, memory, gates, Scope::Capacity);
     }
-    condition::valid(&mut memory);
+    match problem::of_refused_template(facts).filter(|_| !aborted) {
+        Some(problem) => drop(say_invalid(facts.world, &mut memory, &[problem])),
+        None => condition::valid(&mut memory),
+    }
     if aborted {
         safety::gate_of_abort(&mut gates);
     } else if brake::holds_update(&memory) {

@@ -59,6 +59,20 @@ pub(crate) fn of_spec(world: &World) -> Vec<Problem> {
         .collect()
 }
 
+/// What the API server finds wrong with the pod template; it says so when the ReplicaSet is made of it.
+pub(crate) fn of_refused_template(facts: &Facts) -> Option<Problem> {
+    let name = format!("{}-{}", facts.name(), facts.current_hash);
+    let refusals = facts.world.refusals.iter().filter(|_| facts.new.is_none());
+    let mut refusals = refusals.filter(|refusal| refusal.kind == "ReplicaSet");
+    let refusal = refusals.find(|refusal| !refusal.name_taken && refusal.names(&name))?;
+    let (_, found) = refusal.message.split_once(" is invalid: ")?;
+    // Several are a list in brackets.
+    let found = found.trim_start_matches('[').trim_end_matches(']');
+    let first = found.find(", spec.").map_or(found, |end| &found[..end]);
+    let remedy = "correct the pod template, the rollout goes on by itself";
+    first.starts_with("spec.template.").then(|| Problem::new(first.to_owned(), remedy))
+}
+
 /// The sentence of the InvalidSpec condition; it names the first problem.
 pub(crate) fn sentence(world: &World, problems: &[Problem]) -> String {
     about(world, problems.first().map(|problem| problem.said.as_str()))

@@ -209,6 +209,43 @@ fn a_refused_replica_set_is_said_and_tried_again() {
 }
 
 #[test]
+fn a_pod_template_that_the_api_server_refuses_is_an_invalid_spec_until_it_is_another() {
+    let refused = |scene: &Scene, found: &str| {
+        let object = format!("ReplicaSet default/shop-{}", scene.plan().status.current_pod_hash);
+        let message = format!("ReplicaSet.apps \"x\" is invalid: {found}");
+        let kind = "ReplicaSet".to_owned();
+        scene.clone().edit(|world| {
+            world.refusals = vec![WriteRefusal { object, message, name_taken: false, kind }];
+        })
+    };
+    let port = "spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive";
+    let image = "spec.template.spec.containers[0].image: Required value";
+    for (scene, name) in [(base().update("v2").fold(), "of an update"), (fresh(), "of the first revision")] {
+        for (found, said) in [
+            (port.to_owned(), Some(port)),
+            (format!("[{image}, {port}]"), Some(image)),
+            ("metadata.name: Invalid value".to_owned(), None),
+        ] {
+            let scene = refused(&scene, &found);
+            let said = said.map(|said| format!("The Rollout \"shop\" is invalid: {said}"));
+            let plan = scene.plan();
+            let expected = said.clone().map(|said| format!("True|InvalidSpec|{said}"));
+            assert_eq!(condition(&plan.status, "InvalidSpec"), expected, "{name}: {found}");
+            let degraded = said.map(|said| format!("Degraded|InvalidSpec: {said}"));
+            assert_eq!(
+                Some(phase(&plan.status)).filter(|phase| phase.starts_with("Degraded")),
+                degraded,
+                "{name}"
+            );
+            assert_eq!(created(&plan, "ReplicaSet").len(), 1, "{name}: it is tried again");
+            let (mended, _) = scene.fold().update("v3").settle();
+            assert_eq!(condition(&stored(&mended), "InvalidSpec"), None, "{name}");
+            assert_eq!(phase(&stored(&mended)), "Healthy|", "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_progress_deadline_degrades_and_heals() {
     let stuck = base().slow().steps(quarter()).update("v2").rest();
     let hash = stored(&stuck).current_pod_hash;

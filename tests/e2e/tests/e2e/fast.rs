@@ -178,6 +178,16 @@ fn a_spec_that_cannot_work_is_said_with_field_and_remedy_and_recovers() {
         cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", good).await?;
         cluster.until_phase("shop", "Healthy", 20).await?;
         ensure!(cluster.pod_uids().await? == pods);
+        // What only the API server knows of pod templates, it says when the ReplicaSet is made.
+        let environment = |value: &str| manifest::version("v1", &[(value, "x")]);
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", environment("A=B")).await?;
+        let degraded = cluster.until_phase("shop", "Degraded", 20).await?;
+        let message = degraded["status"]["message"].as_str().unwrap_or_default();
+        let said = "InvalidSpec: The Rollout \"shop\" is invalid: spec.template.spec.containers[0].env[1].name: Invalid value: \"A=B\"";
+        ensure!(message.starts_with(said), "{message}");
+        cluster.merge("argoproj.io/v1alpha1", "Rollout", "shop", manifest::version("v1", &[])).await?;
+        cluster.until_phase("shop", "Healthy", 20).await?;
+        ensure!(cluster.pod_uids().await? == pods);
         // Fields of our own are checked by the API server; those of Argo's API are taken as its API server takes them.
         let step = |step: Value| json!({"spec": {"strategy": {"canary": {"steps": [step]}}}});
         let selector = json!({"spec": {"selector": {"matchLabels": {"app": "other"}}}});
