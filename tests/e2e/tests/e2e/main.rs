@@ -10,6 +10,7 @@ mod experiment;
 mod extension;
 mod failover;
 mod fast;
+mod fields;
 mod full;
 mod istio;
 mod judge;
