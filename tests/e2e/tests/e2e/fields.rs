@@ -184,3 +184,45 @@ fn of_older_versions_only_as_many_keep_their_pods_as_the_limit_says() {
         sizes_are(scene, &[("1", 0), ("2", 1), ("3", 1)]).await
     });
 }
+
+#[test]
+fn a_live_rollout_turns_from_canary_to_blue_green_and_back() {
+    play("turn", async |scene| {
+        scene.cluster.apply(&manifest::blue_green_services(scene.namespace())).await?;
+        begin(scene, 4, STEPS, json!({})).await?;
+        let stable = scene.cluster.rollout("shop").await?["status"]["stableRS"].clone();
+        change(scene, "v2").await?;
+        let canary = paused_at(scene, 1).await?["status"]["currentPodHash"].clone();
+        let to = async |strategy: Value| {
+            let patch = json!({"spec": {"strategy": strategy}});
+            scene.cluster.merge(ROLLOUT.0, ROLLOUT.1, "shop", patch).await
+        };
+        let services = json!({"activeService": "shop-active", "previewService": "shop-preview", "autoPromotionEnabled": false, "scaleDownDelaySeconds": 2});
+        to(json!({"canary": null, "blueGreen": services})).await?;
+        let asks = |found: &Value| {
+            let blue_green = &found["status"]["blueGreen"];
+            found["status"]["message"] == "BlueGreenPause"
+                && blue_green["activeSelector"] == stable
+                && blue_green["previewSelector"] == canary
+        };
+        scene.cluster.until("shop", "asking for the promotion of its preview", 60, asks).await?;
+        sizes_are(scene, &[("1", 4), ("2", 4)]).await?;
+        resume(scene).await?;
+        let done = promoted(scene, "2").await?;
+        ensure!(done["status"]["blueGreen"]["activeSelector"] == canary, "{done}");
+        sizes_are(scene, &[("1", 0), ("2", 4)]).await?;
+
+        let pods = scene.cluster.pod_uids().await?;
+        to(json!({"blueGreen": null, "canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}})).await?;
+        let settled = |found: &Value| {
+            found["status"]["phase"] == "Healthy"
+                && found["status"]["currentStepIndex"] == 2
+                && found["status"]["observedGeneration"] == found["metadata"]["generation"].to_string()
+        };
+        scene.cluster.until("shop", "at rest as a canary", 30, settled).await?;
+        ensure!(scene.cluster.pod_uids().await? == pods, "a change of the strategy restarts nothing");
+        change(scene, "v3").await?;
+        paused_at(scene, 1).await?;
+        sizes_are(scene, &[("1", 0), ("2", 2), ("3", 2)]).await
+    });
+}
