@@ -217,7 +217,8 @@ fn a_live_rollout_turns_from_canary_to_blue_green_and_back() {
         let settled = |found: &Value| {
             found["status"]["phase"] == "Healthy"
                 && found["status"]["currentStepIndex"] == 2
-                && found["status"]["observedGeneration"] == found["metadata"]["generation"].to_string()
+                && found["status"]["observedGeneration"].as_str()
+                    == Some(&found["metadata"]["generation"].to_string())
         };
         scene.cluster.until("shop", "at rest as a canary", 30, settled).await?;
         ensure!(scene.cluster.pod_uids().await? == pods, "a change of the strategy restarts nothing");
