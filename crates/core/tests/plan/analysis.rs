@@ -4,10 +4,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use serin_api::{AnalysisPhase, label};
 use serin_core::Plan;
-use serin_core::world::AnalysisRun;
-use serin_testkit::scene::{BEGINNING, Scene, base, fresh};
+use serin_testkit::scene::{Scene, base, fresh};
 
-use crate::{created, deleted, patches, phase, reasons, stored, told, value_at, verdict, waits_for, weight};
+use crate::{created, patches, phase, reasons, stored, told, value_at, verdict, waits_for, weight};
 
 const PAUSED_HALF: &str = r#"[{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]"#;
 
@@ -331,60 +330,6 @@ fn a_background_analysis_that_ended_well_is_left_alone() {
     let (scene, _) = verdict(measuring(), AnalysisPhase::Successful, "").promote().settle();
     assert_eq!(scene.world.analysis_runs.len(), 1, "no second one");
     assert_eq!(stored(&scene).current_step_index, Some(3));
-}
-
-/// Completed runs of stable, the first the oldest.
-fn history(phases: &[AnalysisPhase], limits: Value) -> Scene {
-    let run = |(index, said): (usize, &AnalysisPhase)| AnalysisRun {
-        name: format!("run-{index}"),
-        uid: format!("uid-run-{index}"),
-        labels: [(label::POD_TEMPLATE_HASH.to_owned(), "v1".to_owned())].into(),
-        created: BEGINNING.saturating_add(jiff::SignedDuration::from_secs(index as i64)).unwrap(),
-        terminating: false,
-        phase: *said,
-        message: String::new(),
-        served: None,
-        gives_up: None,
-    };
-    let runs: Vec<_> = phases.iter().enumerate().map(run).collect();
-    base().spec(json!({"analysis": limits})).edit(|world| world.analysis_runs = runs)
-}
-
-#[test]
-fn old_runs_are_forgotten_by_their_kind() {
-    use AnalysisPhase::{Error, Failed, Inconclusive, Successful};
-    let two = || json!({"successfulRunHistoryLimit": 2, "unsuccessfulRunHistoryLimit": 1});
-    for (name, scene, expected) in [
-        (
-            "five of each are kept unless said otherwise",
-            history(&[Successful; 7], Value::Null),
-            vec!["run-1", "run-0"],
-        ),
-        ("those that failed, too", history(&[Failed; 6], Value::Null), vec!["run-0"]),
-        (
-            "limits count by kind, the oldest go",
-            history(&[Successful, Failed, Successful, Error, Successful], two()),
-            vec!["run-1", "run-0"],
-        ),
-        ("an undecided one counts as unsuccessful", history(&[Inconclusive, Failed], two()), vec!["run-0"]),
-        (
-            "none is kept",
-            history(
-                &[Successful, Failed],
-                json!({"successfulRunHistoryLimit": 0, "unsuccessfulRunHistoryLimit": 0}),
-            ),
-            vec!["run-1", "run-0"],
-        ),
-        (
-            "a run of a revision that is gone goes, too",
-            history(&[Successful; 2], Value::Null).edit(|world| {
-                world.analysis_runs[1].labels.insert(label::POD_TEMPLATE_HASH.to_owned(), "gone".to_owned());
-            }),
-            vec!["run-1"],
-        ),
-    ] {
-        assert_eq!(deleted(&scene.plan(), "AnalysisRun"), expected, "{name}");
-    }
 }
 
 #[test]

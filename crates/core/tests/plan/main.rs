@@ -36,6 +36,7 @@ mod restart;
 mod revision;
 mod role;
 mod route;
+mod run_history;
 mod service;
 mod status;
 mod step;
