@@ -54,7 +54,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Plan(arguments) => plan::run(&cli.connection, arguments, paint).await,
         Verb::Simulate(arguments) => simulate::run(arguments, paint),
         Verb::Replay(arguments) => replay::run(&cli.connection, arguments, paint).await,
-        Verb::Dashboard(flags) => dashboard(flags).await,
+        Verb::Dashboard(flags) => dashboard(flags, !cli.no_color).await,
         Verb::Version(arguments) => version::run(arguments),
         Verb::Completion { shell } => completion(*shell),
         verb => {
@@ -65,8 +65,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Serves until it is ended.
-async fn dashboard(flags: &serin_dashboard::flags::Flags) -> Result<(), Failure> {
-    serin_dashboard::serve::log();
+async fn dashboard(flags: &serin_dashboard::flags::Flags, colours: bool) -> Result<(), Failure> {
+    serin_dashboard::serve::log(colours);
     serin_dashboard::serve::run(flags.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))
 }
 

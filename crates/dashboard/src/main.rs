@@ -9,7 +9,7 @@ use serin_dashboard::flags::Flags;
 async fn main() -> ExitCode {
     // Only the first caller installs a provider; there is no other.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    serin_dashboard::serve::log();
+    serin_dashboard::serve::log(true);
     match serin_dashboard::serve::run(Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Performs the dashboard: connects, watches, listens, and ends when it is told to.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -17,10 +18,12 @@ use crate::flags::{Auth, Flags};
 use crate::pods::Pods;
 use crate::watch::start;
 
-/// Writes what happens to stderr; RUST_LOG says how much.
-pub fn log() {
+/// Writes what happens to stderr; RUST_LOG says how much. `colours` are for terminals only, and not when NO_COLOR is set.
+pub fn log(colours: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    let colours = colours && !plain && std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
 /// Serves until SIGTERM or SIGINT.
